@@ -1,0 +1,1 @@
+namespace Gatehouse.Admin; internal static class Placeholder;
