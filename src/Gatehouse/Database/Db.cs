@@ -1,0 +1,124 @@
+using System.Collections.Concurrent;
+using Microsoft.Data.Sqlite;
+
+namespace Gatehouse.Database;
+
+internal static class DbDefaults
+{
+    /// <summary>How long another program's lock is waited for before the answer is 503.</summary>
+    public const int LockTimeoutSeconds = 20;
+}
+
+/// <summary>
+/// The database: reads on a few open connections, writes through the one <see cref="Writer"/>. No ORM, see
+/// docs/decisions/0001-no-orm.md.
+/// </summary>
+internal sealed class Db : IDisposable
+{
+    private readonly string path;
+    private readonly ConcurrentBag<SqliteSession> idle = [];
+    private readonly Lazy<Writer> writer;
+    private bool disposed;
+
+    /// <param name="url">As in <see cref="GatehouseOptions.Database"/>: <c>sqlite:///file.db</c>.</param>
+    public Db(string url)
+    {
+        path = DatabaseUrl.SqlitePath(url);
+        writer = new Lazy<Writer>(() => new Writer(path));
+    }
+
+    public string Path => path;
+
+    /// <summary>The first row, or null (default) when there is none.</summary>
+    /// <exception cref="DatabaseUnavailableException">Locked for too long, disk full, file gone.</exception>
+    public Task<T?> FirstAsync<T>(Sql<T> sql, CancellationToken ct, params ReadOnlySpan<(string Name, object? Value)> parameters)
+    {
+        if (ct.IsCancellationRequested) return Task.FromCanceled<T?>(ct);
+        SqliteSession? session = null;
+        try
+        {
+            session = Rent();
+            var row = session.First(sql, parameters);
+            Return(session);
+            return Task.FromResult(row);
+        }
+        catch (SqliteException error)
+        {
+            session?.Dispose();
+            return Task.FromException<T?>(Translate(error));
+        }
+    }
+
+    /// <summary>All rows, in the statement's order.</summary>
+    public Task<List<T>> AllAsync<T>(Sql<T> sql, CancellationToken ct, params ReadOnlySpan<(string Name, object? Value)> parameters)
+    {
+        if (ct.IsCancellationRequested) return Task.FromCanceled<List<T>>(ct);
+        SqliteSession? session = null;
+        try
+        {
+            session = Rent();
+            var rows = session.All(sql, parameters);
+            Return(session);
+            return Task.FromResult(rows);
+        }
+        catch (SqliteException error)
+        {
+            session?.Dispose();
+            return Task.FromException<List<T>>(Translate(error));
+        }
+    }
+
+    /// <summary>Does <paramref name="work"/> in one transaction: all of it or nothing, and on disk before this returns.</summary>
+    public Task<T> WriteAsync<T>(Func<Tx, Task<T>> work, CancellationToken ct) => Open().RunAsync(work, durable: true, ct);
+
+    /// <summary>As <see cref="WriteAsync"/>, but a power cut (not the end of the process) may lose it: for counters.</summary>
+    public Task<T> WriteRelaxedAsync<T>(Func<Tx, Task<T>> work, CancellationToken ct) => Open().RunAsync(work, durable: false, ct);
+
+    public void Dispose()
+    {
+        disposed = true;
+        if (writer.IsValueCreated) writer.Value.Dispose();
+        while (idle.TryTake(out var session)) session.Dispose();
+    }
+
+    internal static Exception Translate(Exception error) => error switch
+    {
+        // busy, locked, read-only, interrupted, I/O, corrupt, full, cannot open, locking protocol, not a database
+        SqliteException { SqliteErrorCode: 5 or 6 or 8 or 9 or 10 or 11 or 13 or 14 or 15 or 26 } =>
+            new DatabaseUnavailableException(error.Message, error),
+        _ => error,
+    };
+
+    private Writer Open()
+    {
+        try
+        {
+            return writer.Value;
+        }
+        catch (SqliteException error)
+        {
+            throw Translate(error);
+        }
+    }
+
+    private SqliteSession Rent()
+    {
+        if (disposed) throw new DatabaseUnavailableException("The server is stopping.");
+        return idle.TryTake(out var session) ? session : new SqliteSession(path, readOnly: true);
+    }
+
+    private void Return(SqliteSession session)
+    {
+        idle.Add(session);
+        if (disposed && idle.TryTake(out var late)) late.Dispose();
+    }
+}
+
+/// <summary>The database cannot be used just now. Answered with 503; readiness is false until it can.</summary>
+public sealed class DatabaseUnavailableException : Exception
+{
+    /// <summary>Says why, for the log.</summary>
+    public DatabaseUnavailableException(string message, Exception? inner = null) : base(message, inner)
+    {
+    }
+}

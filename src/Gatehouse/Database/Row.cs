@@ -1,0 +1,37 @@
+using System.Data.Common;
+using System.Globalization;
+
+namespace Gatehouse.Database;
+
+/// <summary>A row of a result, and how each database spells times, truth values and UUIDs (django-schema/FORMATS.md).</summary>
+internal readonly struct Row(DbDataReader reader)
+{
+    public bool IsNull(int column) => reader.IsDBNull(column);
+
+    public long Int(int column) => reader.GetInt64(column);
+
+    public string Text(int column) => reader.GetString(column);
+
+    public string? TextOrNull(int column) => reader.IsDBNull(column) ? null : reader.GetString(column);
+
+    public bool Bool(int column) => reader.GetInt64(column) != 0;
+
+    public DateTimeOffset Time(int column) => ParseTime(reader.GetString(column));
+
+    public DateTimeOffset? TimeOrNull(int column) => reader.IsDBNull(column) ? null : Time(column);
+
+    /// <summary>What the column holds, as the driver gives it: for code that copies rows of any table.</summary>
+    public object? Value(int column) => reader.IsDBNull(column) ? null : reader.GetValue(column);
+
+    /// <summary>Django's text of a time on SQLite: UTC, no zone, microseconds left out when they are zero.</summary>
+    public static string FormatTime(DateTimeOffset time)
+    {
+        var utc = time.UtcDateTime;
+        return utc.Ticks % TimeSpan.TicksPerSecond / TimeSpan.TicksPerMicrosecond == 0
+            ? utc.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture)
+            : utc.ToString("yyyy-MM-dd HH:mm:ss.ffffff", CultureInfo.InvariantCulture);
+    }
+
+    public static DateTimeOffset ParseTime(string text) =>
+        DateTimeOffset.Parse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal);
+}

@@ -1,0 +1,89 @@
+using Gatehouse.Users;
+using Microsoft.Data.Sqlite;
+
+namespace Gatehouse.Database;
+
+/// <summary>One open SQLite connection with the statements prepared on it. Used by one thread at a time.</summary>
+internal sealed class SqliteSession : IDisposable
+{
+    private readonly SqliteConnection connection;
+    private readonly Dictionary<Sql, SqliteCommand> prepared = [];
+
+    public SqliteSession(string path, bool readOnly)
+    {
+        connection = new SqliteConnection(new SqliteConnectionStringBuilder
+        {
+            DataSource = path,
+            Pooling = false,
+            DefaultTimeout = DbDefaults.LockTimeoutSeconds,
+        }.ToString());
+        connection.Open();
+
+        // busy_timeout first: each of the others may meet another program's lock.
+        Execute($"PRAGMA busy_timeout = {DbDefaults.LockTimeoutSeconds * 1000}");
+        Execute("PRAGMA journal_mode = WAL");
+        Execute("PRAGMA synchronous = FULL");
+        Execute("PRAGMA foreign_keys = ON");
+        if (readOnly) Execute("PRAGMA query_only = ON");
+    }
+
+    /// <summary>Runs text that is not worth preparing: pragmas, transactions, schema.</summary>
+    public void Execute(string text)
+    {
+        using var command = connection.CreateCommand();
+        command.CommandText = text;
+        command.ExecuteNonQuery();
+    }
+
+    public int Run(Sql sql, ReadOnlySpan<(string Name, object? Value)> parameters) => Bind(sql, parameters).ExecuteNonQuery();
+
+    public T? First<T>(Sql<T> sql, ReadOnlySpan<(string Name, object? Value)> parameters)
+    {
+        using var reader = Bind(sql, parameters).ExecuteReader();
+        return reader.Read() ? sql.Read(new Row(reader)) : default;
+    }
+
+    public List<T> All<T>(Sql<T> sql, ReadOnlySpan<(string Name, object? Value)> parameters)
+    {
+        using var reader = Bind(sql, parameters).ExecuteReader();
+        var rows = new List<T>();
+        while (reader.Read()) rows.Add(sql.Read(new Row(reader)));
+        return rows;
+    }
+
+    public void Dispose()
+    {
+        foreach (var command in prepared.Values) command.Dispose();
+        connection.Dispose();
+    }
+
+    private SqliteCommand Bind(Sql sql, ReadOnlySpan<(string Name, object? Value)> parameters)
+    {
+        if (!prepared.TryGetValue(sql, out var command))
+        {
+            command = connection.CreateCommand();
+            command.CommandText = sql.Text;
+            foreach (var (name, _) in parameters) command.Parameters.Add(new SqliteParameter { ParameterName = "@" + name });
+            command.Prepare();
+            prepared.Add(sql, command);
+        }
+        for (var i = 0; i < parameters.Length; i++)
+        {
+            var parameter = command.Parameters[i];
+            if (!parameter.ParameterName.AsSpan(1).SequenceEqual(parameters[i].Name))
+                throw new ArgumentException($"The parameters of a statement keep their order; '{parameters[i].Name}' came at {i}.", nameof(parameters));
+            parameter.Value = Spell(parameters[i].Value);
+        }
+        return command;
+    }
+
+    private static object Spell(object? value) => value switch
+    {
+        null => DBNull.Value,
+        DateTimeOffset time => Row.FormatTime(time),
+        bool truth => truth ? 1L : 0L,
+        Guid id => id.ToString("N"),
+        UserId id => id.Number,
+        _ => value,
+    };
+}

@@ -1,0 +1,183 @@
+using System.Collections.Concurrent;
+using Microsoft.Data.Sqlite;
+
+namespace Gatehouse.Database;
+
+/// <summary>
+/// The one writer of a SQLite database. It takes the waiting writes of all requests into one transaction, each in its own
+/// savepoint, and answers them after the commit: one flush to disk serves them all.
+/// </summary>
+internal sealed class Writer : IDisposable
+{
+    private const int MostInOneCommit = 256;
+
+    private readonly SqliteSession session;
+    private readonly Tx tx;
+    private readonly BlockingCollection<Job> queue = [];
+    private readonly Thread thread;
+    private bool flushing = true;
+
+    public Writer(string path)
+    {
+        session = new SqliteSession(path, readOnly: false);
+        tx = new Tx(session);
+        thread = new Thread(Loop) { Name = "gatehouse writer", IsBackground = true };
+        thread.Start();
+    }
+
+    /// <param name="work">Runs inside the transaction, perhaps twice; it may await nothing but its own statements.</param>
+    /// <param name="durable">
+    /// False for what may be lost in a power cut (throttle counters): it survives the end of the process, but waits for no flush.
+    /// </param>
+    /// <param name="ct">Gives up a write that has not begun. One that has begun is completed.</param>
+    public Task<T> RunAsync<T>(Func<Tx, Task<T>> work, bool durable, CancellationToken ct)
+    {
+        var job = new Job<T>(work, durable, ct);
+        try
+        {
+            queue.Add(job, CancellationToken.None);
+        }
+        catch (InvalidOperationException)
+        {
+            throw new DatabaseUnavailableException("The server is stopping.");
+        }
+        return job.Answer;
+    }
+
+    /// <summary>Finishes what is waiting, then closes the connection.</summary>
+    public void Dispose()
+    {
+        queue.CompleteAdding();
+        thread.Join();
+        session.Dispose();
+        queue.Dispose();
+    }
+
+    private void Loop()
+    {
+        var batch = new List<Job>();
+        foreach (var first in queue.GetConsumingEnumerable())
+        {
+            Take(first);
+            while (batch.Count < MostInOneCommit && queue.TryTake(out var next)) Take(next);
+            if (batch.Count == 0) continue;
+
+            if (!TryCommit(batch) && batch.Count > 1)
+                foreach (var job in batch) TryCommit([job]);
+            foreach (var job in batch) job.Complete();
+            batch.Clear();
+        }
+
+        void Take(Job job)
+        {
+            if (!job.GiveUp()) batch.Add(job);
+        }
+    }
+
+    /// <returns>False when the commit itself failed: then nothing of the batch stands, and each job has that failure.</returns>
+    private bool TryCommit(List<Job> batch)
+    {
+        try
+        {
+            Flush(batch.Exists(job => job.Durable));
+            session.Execute("BEGIN IMMEDIATE");
+            foreach (var job in batch)
+            {
+                session.Execute("SAVEPOINT job");
+                if (!job.Run(tx)) session.Execute("ROLLBACK TO job");
+                session.Execute("RELEASE job");
+            }
+            session.Execute("COMMIT");
+            return true;
+        }
+        catch (Exception error)
+        {
+            // A deferred foreign key of one job, or a full disk, fails the commit of all.
+            foreach (var job in batch) job.Fail(error);
+            try
+            {
+                session.Execute("ROLLBACK");
+            }
+            catch (SqliteException)
+            {
+                // SQLite has rolled back by itself.
+            }
+            return false;
+        }
+    }
+
+    private void Flush(bool needed)
+    {
+        if (needed == flushing) return;
+        session.Execute(needed ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
+        flushing = needed;
+    }
+
+    private abstract class Job(bool durable)
+    {
+        public bool Durable => durable;
+
+        public abstract bool GiveUp();
+        public abstract bool Run(Tx tx);
+        public abstract void Fail(Exception error);
+        public abstract void Complete();
+    }
+
+    private sealed class Job<T>(Func<Tx, Task<T>> work, bool durable, CancellationToken ct) : Job(durable)
+    {
+        private readonly TaskCompletionSource<T> answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private T? result;
+        private Exception? failure;
+
+        public Task<T> Answer => answer.Task;
+
+        public override bool GiveUp() => ct.IsCancellationRequested && answer.TrySetCanceled(ct);
+
+        public override bool Run(Tx tx)
+        {
+            failure = null;
+            try
+            {
+                var running = work(tx);
+                if (!running.IsCompleted)
+                    throw new InvalidOperationException("A write may await nothing but its own statements.");
+                result = running.GetAwaiter().GetResult();
+                return true;
+            }
+            catch (Exception error)
+            {
+                failure = error;
+                return false;
+            }
+        }
+
+        public override void Fail(Exception error) => failure = error;
+
+        public override void Complete()
+        {
+            if (failure is null) answer.TrySetResult(result!);
+            else answer.TrySetException(Db.Translate(failure));
+        }
+    }
+}
+
+/// <summary>What a write may do, inside its transaction.</summary>
+internal sealed class Tx(SqliteSession session)
+{
+    /// <returns>How many rows were changed: the count that decides what may happen once only.</returns>
+    public Task<int> RunAsync(Sql sql, params ReadOnlySpan<(string Name, object? Value)> parameters) =>
+        Task.FromResult(session.Run(sql, parameters));
+
+    public Task<T?> FirstAsync<T>(Sql<T> sql, params ReadOnlySpan<(string Name, object? Value)> parameters) =>
+        Task.FromResult(session.First(sql, parameters));
+
+    public Task<List<T>> AllAsync<T>(Sql<T> sql, params ReadOnlySpan<(string Name, object? Value)> parameters) =>
+        Task.FromResult(session.All(sql, parameters));
+
+    /// <summary>Runs a script of several statements: schema only, since nothing of it is kept prepared.</summary>
+    public Task ScriptAsync(string script)
+    {
+        session.Execute(script);
+        return Task.CompletedTask;
+    }
+}

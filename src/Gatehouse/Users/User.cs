@@ -1,0 +1,67 @@
+using Gatehouse.Database;
+
+namespace Gatehouse.Users;
+
+/// <summary>A person or program that can be authenticated: a row of <c>auth_user</c>.</summary>
+/// <remarks>Not a record: its <c>ToString</c> would print the password hash into a log.</remarks>
+public sealed class User
+{
+    internal const string Columns =
+        "u.id, u.username, u.password, u.email, u.first_name, u.last_name, u.is_staff, u.is_active, u.is_superuser";
+
+    /// <summary>The key.</summary>
+    public required UserId Id { get; init; }
+
+    /// <summary>At most 150 characters, unique, case-sensitive, NFKC.</summary>
+    public required string Username { get; init; }
+
+    /// <summary>Perhaps empty, not unique.</summary>
+    public string Email { get; init; } = "";
+
+    /// <summary>Perhaps empty.</summary>
+    public string FirstName { get; init; } = "";
+
+    /// <summary>Perhaps empty.</summary>
+    public string LastName { get; init; } = "";
+
+    /// <summary>May enter the admin site.</summary>
+    public bool IsStaff { get; init; }
+
+    /// <summary>False: is refused by every scheme.</summary>
+    public bool IsActive { get; init; } = true;
+
+    /// <summary>Has every permission.</summary>
+    public bool IsSuperuser { get; init; }
+
+    /// <summary>Django's encoded hash, or <c>!…</c> when there is no password.</summary>
+    internal string Password { get; init; } = "";
+
+    /// <inheritdoc/>
+    public override string ToString() => Username;
+
+    internal static User Read(Row row) => new()
+    {
+        Id = new UserId(row.Int(0)),
+        Username = row.Text(1),
+        Password = row.Text(2),
+        Email = row.Text(3),
+        FirstName = row.Text(4),
+        LastName = row.Text(5),
+        IsStaff = row.Bool(6),
+        IsActive = row.Bool(7),
+        IsSuperuser = row.Bool(8),
+    };
+
+    internal User WithPassword(string encoded) => new()
+    {
+        Id = Id,
+        Username = Username,
+        Password = encoded,
+        Email = Email,
+        FirstName = FirstName,
+        LastName = LastName,
+        IsStaff = IsStaff,
+        IsActive = IsActive,
+        IsSuperuser = IsSuperuser,
+    };
+}
