@@ -76,6 +76,7 @@ internal sealed class Db : IDisposable
 
     public void Dispose()
     {
+        if (disposed) return;
         disposed = true;
         if (writer.IsValueCreated) writer.Value.Dispose();
         while (idle.TryTake(out var session)) session.Dispose();

@@ -21,7 +21,8 @@ internal sealed class SqliteSession : IDisposable
 
         // busy_timeout first: each of the others may meet another program's lock.
         Execute($"PRAGMA busy_timeout = {DbDefaults.LockTimeoutSeconds * 1000}");
-        Execute("PRAGMA journal_mode = WAL");
+        // WAL is kept in the file, so only the writer turns it on: a file that is merely read stays as it is.
+        if (!readOnly) Execute("PRAGMA journal_mode = WAL");
         Execute("PRAGMA synchronous = FULL");
         Execute("PRAGMA foreign_keys = ON");
         if (readOnly) Execute("PRAGMA query_only = ON");

@@ -1,0 +1,261 @@
+using System.Reflection;
+using System.Text.Json;
+using Microsoft.Data.Sqlite;
+
+namespace Gatehouse.Database;
+
+/// <summary>The schema: Django's on a new database, and Gatehouse's own tables (<c>gatehouse_*</c>) beside it on any.</summary>
+/// <remarks>
+/// Everything is one transaction, so a run that dies leaves nothing, and of two runs at once one does the work. A database
+/// that Django made keeps every table and row of Django's as it is.
+/// </remarks>
+internal sealed class Migrations(Db db, TimeProvider clock)
+{
+    // In the order applied; the names are those of the files in Migrations/.
+    private static readonly string[] Own = ["0001_throttle"];
+
+    private static readonly string[] Required = ["contenttypes", "auth", "sessions", "authtoken"];
+
+    private static readonly DjangoRows Django = DjangoRows.Read();
+
+    /// <summary>Brings the database up to date.</summary>
+    /// <returns>What was applied, such as <c>auth.0001_initial</c>; empty when there was nothing to do.</returns>
+    /// <exception cref="MigrationException">The database is not one that Gatehouse can work on; nothing was changed.</exception>
+    public async Task<IReadOnlyList<string>> ApplyAsync(CancellationToken ct)
+    {
+        // Asked before the writer opens, since opening it turns on WAL, and a file that is refused stays as it is.
+        var before = await InspectAsync(ct);
+        if (before.Missing.Count == 0) return [];
+
+        return await db.WriteAsync(async tx =>
+        {
+            var found = await InspectAsync(tx);
+            if (found.IsEmpty) await MakeDjangosAsync(tx);
+            await tx.RunAsync(MakeJournal);
+            foreach (var name in Own.Where(name => found.Missing.Contains($"gatehouse.{name}")))
+            {
+                await tx.ScriptAsync(Resource($"gatehouse.{name}.sql"));
+                await tx.RunAsync(Record, ("name", name), ("applied", clock.GetUtcNow()));
+            }
+            return found.Missing;
+        }, ct);
+    }
+
+    /// <summary>Whether there is nothing to apply and nothing to refuse.</summary>
+    public async Task<bool> IsCurrentAsync(CancellationToken ct)
+    {
+        try
+        {
+            return (await InspectAsync(ct)).Missing.Count == 0;
+        }
+        catch (MigrationException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>What <c>showmigrations</c> prints: the apps in alphabetical order, an app that the project does not use left out.</summary>
+    public async Task<IReadOnlyList<AppMigrations>> ListAsync(CancellationToken ct)
+    {
+        var found = await FindAsync(sql => db.AllAsync(sql, ct));
+        return
+        [
+            .. Django.Migrations.Select(m => (m.App, m.Name)).Concat(Own.Select(name => (App: "gatehouse", Name: name)))
+                .GroupBy(m => m.App, m => new AppMigration(m.Name, found.Applied.Contains($"{m.App}.{m.Name}")))
+                .OrderBy(app => app.Key, StringComparer.Ordinal)
+                .Where(app => found.IsEmpty || app.Key == "gatehouse" || Required.Contains(app.Key) || app.Any(m => m.Applied))
+                .Select(app => new AppMigrations(app.Key, [.. app])),
+        ];
+    }
+
+    private async Task MakeDjangosAsync(Tx tx)
+    {
+        await tx.ScriptAsync(Resource("django.sql"));
+        foreach (var (app, name) in Django.Migrations)
+            await tx.RunAsync(RecordDjangos, ("app", app), ("name", name), ("applied", clock.GetUtcNow()));
+        foreach (var (id, app, model) in Django.ContentTypes)
+            await tx.RunAsync(InsertContentType, ("id", id), ("app", app), ("model", model));
+        foreach (var (id, contentType, codename, name) in Django.Permissions)
+            await tx.RunAsync(InsertPermission, ("id", id), ("type", contentType), ("codename", codename), ("name", name));
+    }
+
+    private async Task<Found> InspectAsync(CancellationToken ct) => (await FindAsync(sql => db.AllAsync(sql, ct))).OrRefuse(db.Path);
+
+    private async Task<Found> InspectAsync(Tx tx) => (await FindAsync(sql => tx.AllAsync(sql))).OrRefuse(db.Path);
+
+    private async Task<Found> FindAsync(Func<Sql<string>, Task<List<string>>> all)
+    {
+        try
+        {
+            var tables = (await all(Tables)).ToHashSet();
+            List<string> applied =
+            [
+                .. tables.Contains("django_migrations") ? await all(DjangosApplied) : [],
+                .. tables.Contains("gatehouse_migrations") ? await all(OwnApplied) : [],
+            ];
+            return new Found(tables, applied.ToHashSet());
+        }
+        catch (Exception error) when (error is SqliteException { SqliteErrorCode: NotADatabase }
+            or DatabaseUnavailableException { InnerException: SqliteException { SqliteErrorCode: NotADatabase } })
+        {
+            throw new MigrationException(
+                $"{db.Path} is not a SQLite database (or it is encrypted). Nothing was changed. "
+                + "Name another file as the database, or move this one away to start with a new one.", error);
+        }
+    }
+
+    private static string Resource(string name)
+    {
+        var stream = Assembly.GetExecutingAssembly().GetManifestResourceStream($"Gatehouse.Database.Migrations.{name}")
+            ?? throw new InvalidOperationException($"The migration {name} is not in the assembly.");
+        using var reader = new StreamReader(stream);
+        return reader.ReadToEnd();
+    }
+
+    private const int NotADatabase = 26;
+
+    private static readonly Sql<string> Tables = new("""
+        SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\_%' ESCAPE '\'
+        """, row => row.Text(0));
+
+    private static readonly Sql<string> DjangosApplied = new("SELECT app || '.' || name FROM django_migrations", row => row.Text(0));
+
+    private static readonly Sql<string> OwnApplied = new("SELECT 'gatehouse.' || name FROM gatehouse_migrations", row => row.Text(0));
+
+    private static readonly Sql MakeJournal = new("""
+        CREATE TABLE IF NOT EXISTS gatehouse_migrations (name text PRIMARY KEY, applied datetime NOT NULL)
+        """);
+
+    private static readonly Sql Record = new("INSERT INTO gatehouse_migrations (name, applied) VALUES (@name, @applied)");
+
+    private static readonly Sql RecordDjangos = new("""
+        INSERT INTO django_migrations (app, name, applied) VALUES (@app, @name, @applied)
+        """);
+
+    private static readonly Sql InsertContentType = new("""
+        INSERT INTO django_content_type (id, app_label, model) VALUES (@id, @app, @model)
+        """);
+
+    private static readonly Sql InsertPermission = new("""
+        INSERT INTO auth_permission (id, content_type_id, codename, name)
+        SELECT @id, id, @codename, @name FROM django_content_type WHERE app_label || '.' || model = @type
+        """);
+
+    /// <summary>What a database holds, and what of it is missing or refused.</summary>
+    private sealed record Found(HashSet<string> Tables, HashSet<string> Applied)
+    {
+        public bool IsEmpty => Tables.All(IsOwn);
+
+        public IReadOnlyList<string> Missing =>
+        [
+            .. (IsEmpty ? Django.Migrations.Select(m => $"{m.App}.{m.Name}") : [])
+                .Concat(Own.Select(name => $"gatehouse.{name}").Where(name => !Applied.Contains(name))),
+        ];
+
+        public Found OrRefuse(string path)
+        {
+            var newer = Applied.Where(name => App(name) == "gatehouse").Except(Own.Select(name => $"gatehouse.{name}")).ToList();
+            if (newer.Count > 0)
+                throw Refuse($"a newer Gatehouse has migrated it ({List(newer)})", "Update Gatehouse to that version or a later one.");
+
+            if (IsEmpty) return this;
+
+            if (!Tables.Contains("django_migrations"))
+                throw Refuse($"it holds tables ({List(Tables.Where(name => !IsOwn(name)).Order(StringComparer.Ordinal))}) "
+                    + "but no django_migrations, so it belongs to another program", "Name a new file, or the database of a Django project.");
+
+            var unknown = Applied.Where(name => Django.Apps.ContainsKey(App(name))).Except(Django.Names).ToList();
+            if (unknown.Count > 0)
+                throw Refuse($"its schema is newer than the one this version of Gatehouse knows: {List(unknown)} is applied and unknown",
+                    "Update Gatehouse, or keep the Django project at the versions that Gatehouse names as supported.");
+
+            var missing = Django.Apps.Where(app => Required.Contains(app.Key) || app.Value.Any(Applied.Contains))
+                .SelectMany(app => app.Value).Where(name => !Applied.Contains(name)).ToList();
+            if (missing.Count > 0)
+            {
+                var absent = missing.Select(App).Distinct().Where(app => !Django.Apps[app].Any(Applied.Contains)).ToList();
+                throw Refuse($"these migrations of Django's are not applied: {List(missing)}",
+                    (absent.Count > 0 ? $"Add {List(absent.Select(Package))} to the Django project's INSTALLED_APPS, then run" : "Run")
+                    + " \"python manage.py migrate\" in the Django project; Gatehouse never changes Django's own tables.");
+            }
+
+            var gone = Django.Tables.Where(table => Django.Apps[table.App].Any(Applied.Contains) && !Tables.Contains(table.Name))
+                .Select(table => table.Name).ToList();
+            if (gone.Count > 0)
+                throw Refuse($"the tables {List(gone)} are not there although their migrations are recorded as applied",
+                    "If the Django project has its own user model (AUTH_USER_MODEL) or its own OAuth models, this version of Gatehouse "
+                    + "cannot serve it yet; otherwise restore the tables from a backup.");
+            return this;
+
+            MigrationException Refuse(string found, string remedy) =>
+                new($"The database {path} was left as it is: {found}. {remedy}");
+        }
+
+        private static bool IsOwn(string table) => table.StartsWith("gatehouse_", StringComparison.Ordinal);
+
+        private static string App(string name) => name[..name.IndexOf('.', StringComparison.Ordinal)];
+
+        private static string Package(string app) => app switch
+        {
+            "authtoken" => "rest_framework.authtoken",
+            _ => $"django.contrib.{app}",
+        };
+
+        private static string List(IEnumerable<string> names) => string.Join(", ", names);
+    }
+
+    /// <summary>The rows that Django's <c>migrate</c> leaves (Migrations/django.json).</summary>
+    private sealed record DjangoRows(
+        IReadOnlyList<(string App, string Name)> Migrations,
+        IReadOnlyList<(long Id, string App, string Model)> ContentTypes,
+        IReadOnlyList<(long Id, string ContentType, string Codename, string Name)> Permissions)
+    {
+        public HashSet<string> Names { get; } = [.. Migrations.Select(m => $"{m.App}.{m.Name}")];
+
+        /// <summary>The full names of each app's migrations.</summary>
+        public Dictionary<string, List<string>> Apps { get; } =
+            Migrations.GroupBy(m => m.App, m => $"{m.App}.{m.Name}").ToDictionary(app => app.Key, app => app.ToList());
+
+        public IReadOnlyList<(string App, string Name)> Tables { get; } =
+        [
+            ("contenttypes", "django_content_type"), ("auth", "auth_permission"), ("auth", "auth_group"),
+            ("auth", "auth_group_permissions"), ("auth", "auth_user"), ("auth", "auth_user_groups"),
+            ("auth", "auth_user_user_permissions"), ("sessions", "django_session"), ("authtoken", "authtoken_token"),
+            ("admin", "django_admin_log"), ("token_blacklist", "token_blacklist_outstandingtoken"),
+            ("token_blacklist", "token_blacklist_blacklistedtoken"), ("oauth2_provider", "oauth2_provider_application"),
+            ("oauth2_provider", "oauth2_provider_grant"), ("oauth2_provider", "oauth2_provider_accesstoken"),
+            ("oauth2_provider", "oauth2_provider_refreshtoken"), ("oauth2_provider", "oauth2_provider_idtoken"),
+            ("oauth2_provider", "oauth2_provider_devicegrant"),
+        ];
+
+        public static DjangoRows Read()
+        {
+            using var json = JsonDocument.Parse(Resource("django.json"));
+            return new DjangoRows(
+                Rows("django_migrations (app, name), in the order applied", row => (Text(row, 0), Text(row, 1))),
+                Rows("django_content_type (id, app_label, model)", row => (row[0].GetInt64(), Text(row, 1), Text(row, 2))),
+                Rows("auth_permission (id, content type, codename, name)",
+                    row => (row[0].GetInt64(), Text(row, 1), Text(row, 2), Text(row, 3))));
+
+            List<T> Rows<T>(string name, Func<JsonElement, T> read) =>
+                [.. json.RootElement.GetProperty(name).EnumerateArray().Select(read)];
+
+            static string Text(JsonElement row, int column) => row[column].GetString()!;
+        }
+    }
+}
+
+/// <summary>One app's migrations, in the order they are applied.</summary>
+internal sealed record AppMigrations(string App, IReadOnlyList<AppMigration> Migrations);
+
+/// <summary>One migration, and whether this database has it.</summary>
+internal sealed record AppMigration(string Name, bool Applied);
+
+/// <summary>The database is not one that Gatehouse can work on. The message says what was found, and what to do.</summary>
+public sealed class MigrationException : Exception
+{
+    /// <summary>Says what was found, why it is refused, and what to do.</summary>
+    public MigrationException(string message, Exception? inner = null) : base(message, inner)
+    {
+    }
+}
