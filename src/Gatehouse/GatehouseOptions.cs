@@ -79,6 +79,9 @@ public sealed class GatehouseOptions
     /// <summary>The deepest nesting of a JSON body. Default 128.</summary>
     public int MaxJsonDepth { get; set; } = 128;
 
+    /// <summary>Whether paths that nothing serves get Django's Not Found page. The program sets it; an application has pages of its own.</summary>
+    public bool AnswersUnknownPaths { get; set; }
+
     /// <summary>Schemes, permissions and throttles that views have by default (<c>REST_FRAMEWORK</c>).</summary>
     public RestFrameworkOptions RestFramework { get; } = new();
 

@@ -42,6 +42,8 @@ internal sealed unsafe class Scrypt : PasswordHash
         if (!long.IsPow2(n)) return "scrypt N that is not a power of two";
         if (p > 64) return "scrypt p above 64";
         if (r > GiB / 128 / n) return "scrypt memory above 1 GiB";
+        // Memory alone does not bound the time: this is a hundred times Django's default work, some 20 seconds.
+        if (n * r > (1L << 26) / p) return "scrypt N·r·p above 2^26";
 
         (cost, salt) = (new Cost((int)n, (int)r, (int)p), saltText);
         return null;

@@ -1,0 +1,42 @@
+using Gatehouse.Http;
+using Gatehouse.Sessions;
+using Gatehouse.Users;
+using Microsoft.AspNetCore.Http;
+
+namespace Gatehouse.Accounts;
+
+/// <summary>POST /api/accounts/login/ begins a session.</summary>
+internal static class Login
+{
+    public static async Task<IResult> HandleAsync(HttpContext http, UserAccounts accounts, SessionLogin login, Csrf csrf, GatehouseOptions options)
+    {
+        if (CrossSiteLogin.Refuse(http, csrf, options) is { } crossSite) return crossSite;
+
+        var (form, error) = await ApiForm.ReadAsync(http, options);
+        if (error is not null) return error;
+        var username = form.Loose("username");
+        var password = form.Loose("password");
+        var user = username is null || password is null ? null : await accounts.AuthenticateAsync(username, password, remember: false, http.RequestAborted);
+        if (user is null) return ApiError.Named(StatusCodes.Status400BadRequest, "error", "Invalid credentials");
+
+        await login.LogInAsync(http, user);
+        return Message("Login successful");
+    }
+
+    internal static ApiJson Message(string text) => ApiJson.Write(StatusCodes.Status200OK, json =>
+    {
+        json.WriteStartObject();
+        json.WriteString("message", text);
+        json.WriteEndObject();
+    });
+}
+
+/// <summary>POST /api/accounts/logout/ ends the session.</summary>
+internal static class Logout
+{
+    public static async Task<IResult> HandleAsync(HttpContext http, SessionLogin login)
+    {
+        await login.LogOutAsync(http);
+        return Login.Message("Logged out successfully");
+    }
+}

@@ -1,0 +1,16 @@
+using Gatehouse.Database;
+using Gatehouse.Http;
+using Microsoft.AspNetCore.Http;
+
+namespace Gatehouse.Accounts;
+
+/// <summary>GET /api/accounts/users/ lists all users, for staff.</summary>
+internal static class UserList
+{
+    public static async Task<IResult> HandleAsync(Db db, CancellationToken ct) =>
+        ApiJson.Ok(await db.AllAsync(All, ct), AccountsJson.Api.ListUserJson);
+
+    private static readonly Sql<UserJson> All = new(
+        "SELECT u.id, u.username, u.email, u.is_staff FROM auth_user u ORDER BY u.id",
+        row => new UserJson(row.Int(0), row.Text(1), row.Text(2), row.Bool(3)));
+}

@@ -1,0 +1,78 @@
+using Gatehouse.Authentication;
+using Gatehouse.Database;
+using Gatehouse.Users;
+using Microsoft.AspNetCore.Http;
+
+namespace Gatehouse.AuthTokens;
+
+/// <summary>
+/// Opaque database tokens, <c>Authorization: Token 9944b091…</c> (DRF <c>TokenAuthentication</c>). For another keyword derive:
+/// <c>class BearerToken(TokenStore tokens) : TokenAuthentication(tokens, "Bearer");</c>
+/// </summary>
+/// <param name="tokens">Where tokens are kept.</param>
+/// <param name="keyword">The first word of the header, and the challenge.</param>
+public class TokenAuthentication(TokenStore tokens, string keyword = "Token") : HeaderAuthentication(keyword)
+{
+    /// <inheritdoc/>
+    protected override async ValueTask<Outcome> AuthenticateAsync(HttpContext http, string value) =>
+        await tokens.FindUserAsync(value, http.RequestAborted) switch
+        {
+            null => Outcome.Fail("Invalid token."),
+            { IsActive: false } => Outcome.Fail("User inactive or deleted."),
+            var user => Outcome.Succeed(user, auth: new AuthToken(user.Id)),
+        };
+}
+
+/// <summary>The tokens of <c>authtoken_token</c>: one for each user who has one.</summary>
+public sealed class TokenStore
+{
+    private const int MaxKeyLength = 40;
+
+    private readonly Db db;
+    private readonly TimeProvider clock;
+
+    internal TokenStore(Db db, TimeProvider clock)
+    {
+        this.db = db;
+        this.clock = clock;
+    }
+
+    /// <summary>The user of a token, active or not; null when nobody has it.</summary>
+    public Task<User?> FindUserAsync(string key, CancellationToken ct) =>
+        key.Length > MaxKeyLength ? Task.FromResult<User?>(null) : db.FirstAsync(UserOfKey, ct, ("key", key));
+
+    private static readonly Sql<User> UserOfKey = new(
+        $"SELECT {User.Columns} FROM authtoken_token t JOIN auth_user u ON u.id = t.user_id WHERE t.key = @key", User.Read);
+
+    /// <summary>The user's token, made if there is none (DRF <c>Token.objects.get_or_create</c>): all who ask at once get the same.</summary>
+    public async Task<string> GetOrCreateAsync(UserId user, CancellationToken ct)
+    {
+        if (await db.FirstAsync(KeyOfUser, ct, ("user", user)) is { } known) return known;
+
+        var now = clock.GetUtcNow();
+        var key = AuthToken.NewKey();
+        return await db.WriteAsync(
+            async tx => await tx.RunAsync(InsertIfNone, ("key", key), ("now", now), ("user", user)) == 1
+                ? key
+                : (await tx.FirstAsync(KeyOfUser, ("user", user)))!,
+            ct);
+    }
+
+    /// <summary>A new token in place of the user's old one, which is dead from then on (<c>drf_create_token -r</c>).</summary>
+    public async Task<string> RenewAsync(UserId user, CancellationToken ct)
+    {
+        var now = clock.GetUtcNow();
+        var key = AuthToken.NewKey();
+        await db.WriteAsync(
+            async tx => await tx.RunAsync(DeleteOfUser, ("user", user)) + await tx.RunAsync(InsertIfNone, ("key", key), ("now", now), ("user", user)),
+            ct);
+        return key;
+    }
+
+    private static readonly Sql<string> KeyOfUser = new("SELECT key FROM authtoken_token WHERE user_id = @user", row => row.Text(0));
+
+    private static readonly Sql InsertIfNone = new(
+        "INSERT INTO authtoken_token (key, created, user_id) VALUES (@key, @now, @user) ON CONFLICT (user_id) DO NOTHING");
+
+    private static readonly Sql DeleteOfUser = new("DELETE FROM authtoken_token WHERE user_id = @user");
+}

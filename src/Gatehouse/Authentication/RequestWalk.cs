@@ -1,0 +1,47 @@
+using System.Security.Claims;
+using Gatehouse.Http;
+using Microsoft.AspNetCore.Http;
+
+namespace Gatehouse.Authentication;
+
+/// <summary>
+/// Asks the schemes in order, as DRF does and ASP.NET Core does not: the first success or failure ends it, and a failure is refused
+/// even where anyone is allowed.
+/// </summary>
+internal static class RequestWalk
+{
+    /// <returns>What to answer when a scheme failed; null when the request may go on, known or anonymous.</returns>
+    public static async ValueTask<ApiError?> AuthenticateAsync(HttpContext http, BaseAuthentication[] schemes)
+    {
+        foreach (var scheme in schemes)
+        {
+            var outcome = await scheme.AuthenticateAsync(http);
+            if (outcome == Outcome.NotMine) continue;
+            if (!outcome.Succeeded)
+                return outcome.Forbidden ? ApiError.PermissionDenied(outcome.Detail) : ApiError.Unauthenticated(outcome.Detail!, schemes[0].Challenge);
+
+            http.Features.Set(new Identity { User = outcome.User, Auth = outcome.Auth, Scheme = scheme });
+            if (outcome.User is { } user)
+            {
+                http.User = new ClaimsPrincipal(new ClaimsIdentity(
+                    [new Claim(ClaimTypes.NameIdentifier, user.Id.ToString()), new Claim(ClaimTypes.Name, user.Username)], scheme.GetType().Name));
+            }
+            return null;
+        }
+        return null;
+    }
+
+    /// <summary>For a view that wants a caller and has none (DRF <c>NotAuthenticated</c>).</summary>
+    public static ApiError NotAuthenticated(BaseAuthentication[] schemes) =>
+        ApiError.Unauthenticated("Authentication credentials were not provided.", schemes[0].Challenge);
+}
+
+/// <summary>The caller, for views, permissions and throttles.</summary>
+public static class IdentityExtensions
+{
+    /// <summary>Who is calling; never null.</summary>
+    public static Identity GetIdentity(this HttpContext http) => http.Features.Get<Identity>() ?? Identity.Anonymous;
+
+    /// <summary>The user who is calling; null for an anonymous visitor and for a client that acts for itself.</summary>
+    public static Users.User? GetUser(this HttpContext http) => http.GetIdentity().User;
+}

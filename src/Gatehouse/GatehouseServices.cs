@@ -1,0 +1,64 @@
+using Gatehouse.Authentication;
+using Gatehouse.AuthTokens;
+using Gatehouse.Crypto;
+using Gatehouse.Database;
+using Gatehouse.Sessions;
+using Gatehouse.Throttling;
+using Gatehouse.Users;
+using Gatehouse.Views;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Logging;
+
+namespace Gatehouse;
+
+/// <summary>The explicit list of what Gatehouse consists of. Nothing is found by scanning.</summary>
+public static class GatehouseServices
+{
+    /// <summary>Adds Gatehouse: <c>AddGatehouse(o => o.Database = "sqlite:///app.db")</c>.</summary>
+    public static IServiceCollection AddGatehouse(this IServiceCollection services, Action<GatehouseOptions>? configure = null)
+    {
+        services.AddSingleton(_ =>
+        {
+            var options = new GatehouseOptions();
+            configure?.Invoke(options);
+            GatehouseSetup.Complete(options);
+            return options;
+        });
+        services.TryAddSingleton(TimeProvider.System);
+
+        // foundation
+        services.AddSingleton(s => new Db(s.GetRequiredService<GatehouseOptions>().Database));
+        services.AddSingleton<Migrations>();
+        services.AddSingleton(s => GatehouseSetup.PasswordHashes(s.GetRequiredService<GatehouseOptions>(), s.GetRequiredService<ILogger<PasswordHashes>>()));
+        services.AddSingleton(s => GatehouseSetup.PasswordWork(s.GetRequiredService<GatehouseOptions>().PasswordWork));
+        services.AddSingleton(s => GatehouseSetup.PasswordPolicy(s.GetRequiredService<GatehouseOptions>()));
+        services.AddSingleton(s => new UserAccounts(
+            s.GetRequiredService<Db>(), s.GetRequiredService<PasswordHashes>(), s.GetRequiredService<PasswordWork>(), s.GetRequiredService<PasswordPolicy>(),
+            s.GetRequiredService<GatehouseOptions>(), s, s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<UserAccounts>>()));
+
+        // the three questions
+        services.AddSingleton<EndpointPlans>();
+        services.AddSingleton<ThrottleStore>();
+        services.AddAuthenticationScheme<BasicAuthentication>(s => new BasicAuthentication(s.GetRequiredService<UserAccounts>()));
+
+        // features
+        services.AddSingleton<SessionStore>();
+        services.AddSingleton<SessionLogin>();
+        services.AddSingleton<Csrf>();
+        services.AddAuthenticationScheme(s => new SessionAuthentication(s.GetRequiredService<SessionLogin>(), s.GetRequiredService<Csrf>()));
+        services.AddSingleton(s => new TokenStore(s.GetRequiredService<Db>(), s.GetRequiredService<TimeProvider>()));
+        services.AddAuthenticationScheme<TokenAuthentication>(s => new TokenAuthentication(s.GetRequiredService<TokenStore>()));
+
+        services.AddSingleton<GatehouseRoutes.Mapped>();
+        services.AddHostedService<GatehouseStart>();
+        return services;
+    }
+
+    /// <summary>Adds a scheme of your own that settings may name and that needs no more than services in its constructor.</summary>
+    public static IServiceCollection AddAuthenticationScheme<TScheme>(this IServiceCollection services) where TScheme : BaseAuthentication =>
+        services.AddAuthenticationScheme(s => ActivatorUtilities.CreateInstance<TScheme>(s));
+
+    private static IServiceCollection AddAuthenticationScheme<TScheme>(this IServiceCollection services, Func<IServiceProvider, TScheme> make)
+        where TScheme : BaseAuthentication => services.AddSingleton(make).AddSingleton(new NamedScheme(typeof(TScheme)));
+}

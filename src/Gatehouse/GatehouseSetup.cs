@@ -1,0 +1,124 @@
+using System.Security.Cryptography;
+using Gatehouse.Crypto;
+using Gatehouse.Database;
+using Gatehouse.Sessions;
+using Gatehouse.Users;
+using Microsoft.Extensions.Logging;
+
+namespace Gatehouse;
+
+/// <summary>A setting that cannot work. The message says which, why, and what to write instead; the server does not start.</summary>
+public sealed class SettingException : Exception
+{
+    /// <summary>Says which setting, why, and what to write instead.</summary>
+    public SettingException(string message, Exception? inner = null) : base(message, inner)
+    {
+    }
+}
+
+/// <summary>Fills in what settings leave open and refuses what cannot work.</summary>
+internal static class GatehouseSetup
+{
+    private const int ShortestSecretKey = 32;
+
+    public static void Complete(GatehouseOptions options)
+    {
+        if (options.Database.Length == 0) options.Database = "sqlite:///" + Path.Combine(options.DataFolder, "gatehouse.db");
+        var file = Check("DATABASES", () => DatabaseUrl.SqlitePath(options.Database));
+        Check("CSRF_TRUSTED_ORIGINS", () => new TrustedOrigins(options.Csrf.TrustedOrigins));
+        CheckSameSite("SESSION_COOKIE_SAMESITE", options.Session.CookieSameSite);
+        CheckSameSite("CSRF_COOKIE_SAMESITE", options.Csrf.CookieSameSite);
+        CheckPositive("SESSION_COOKIE_AGE", options.Session.CookieAge);
+        CheckPositive("CSRF_COOKIE_AGE", options.Csrf.CookieAge);
+        if (options.Secure.ProxySslHeader.Count is not (0 or 2))
+            throw new SettingException("SECURE_PROXY_SSL_HEADER takes a header and its value, for example [\"X-Forwarded-Proto\", \"https\"].");
+        if (options.DataUploadMaxMemorySize < 1 || options.DataUploadMaxNumberFields < 1 || options.MaxJsonDepth is < 1 or > 512)
+            throw new SettingException("DATA_UPLOAD_MAX_MEMORY_SIZE and DATA_UPLOAD_MAX_NUMBER_FIELDS must be positive, MaxJsonDepth from 1 to 512.");
+        if (options.RestFramework.NumProxies < 0) throw new SettingException("NUM_PROXIES must not be negative; 0 means that there is no proxy.");
+        foreach (var rate in options.RestFramework.DefaultThrottleRates)
+            if (!string.IsNullOrEmpty(rate.Value))
+                Check($"DEFAULT_THROTTLE_RATES['{rate.Key}']", () => Throttling.Rate.Parse(rate.Value));
+
+        if (options.SecretKey.Length == 0) options.SecretKey = SecretKeyFile.ReadOrMake(options.DataFolder, file);
+        if (options.SecretKey.Length < ShortestSecretKey)
+            throw new SettingException($"SECRET_KEY has {options.SecretKey.Length} characters; it needs at least {ShortestSecretKey}. Make one with: openssl rand -base64 48");
+        if (options.SecretKeyFallbacks.Any(key => key.Length == 0)) throw new SettingException("SECRET_KEY_FALLBACKS holds an empty key; take it out.");
+    }
+
+    public static PasswordHashes PasswordHashes(GatehouseOptions options, ILogger<PasswordHashes> log) =>
+        Check("PASSWORD_HASHERS", () => new PasswordHashes(options.PasswordHashers.Count == 0 ? null : [.. options.PasswordHashers], log));
+
+    public static PasswordWork PasswordWork(PasswordWorkOptions options) => new(
+        options.MaxConcurrent > 0 ? options.MaxConcurrent : null, options.MaxWaiting > 0 ? options.MaxWaiting : null);
+
+    public static PasswordPolicy PasswordPolicy(GatehouseOptions options) => Check("AUTH_PASSWORD_VALIDATORS", () => new PasswordPolicy(
+        options.AuthPasswordValidators is { } own ? [.. own.Select(one => new PasswordValidator(one.Name, one.Options.AsReadOnly()))] : Users.PasswordPolicy.Defaults));
+
+    private static T Check<T>(string setting, Func<T> make)
+    {
+        try
+        {
+            return make();
+        }
+        catch (ArgumentException error)
+        {
+            throw new SettingException($"{setting}: {error.Message}", error);
+        }
+    }
+
+    private static void CheckSameSite(string setting, string value)
+    {
+        if (value.ToUpperInvariant() is not ("" or "LAX" or "STRICT" or "NONE"))
+            throw new SettingException($"{setting} is '{value}'; write Lax, Strict, None, or nothing to leave it out.");
+    }
+
+    private static void CheckPositive(string setting, TimeSpan value)
+    {
+        if (value <= TimeSpan.Zero || value > TimeSpan.FromDays(3650)) throw new SettingException($"{setting} must be between a second and ten years.");
+    }
+}
+
+/// <summary>The secret key that the server makes for itself, readable by its owner only.</summary>
+internal static class SecretKeyFile
+{
+    public static string ReadOrMake(string folder, string database)
+    {
+        var file = Path.GetFullPath(Path.Combine(folder, "secret-key"));
+        if (File.Exists(file)) return Read(file);
+
+        // With a new key every session of an existing database would end, and nobody would know why.
+        if (File.Exists(database) && new FileInfo(database).Length > 0)
+            throw new SettingException(
+                $"The secret key file {file} is missing, but the database {database} is in use. Restore the file, or set SECRET_KEY to the key that "
+                + $"Django uses; if it is lost, make a new one, which logs everyone out: (umask 077; openssl rand -base64 48 > '{file}')");
+
+        Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+        var key = Convert.ToBase64String(RandomNumberGenerator.GetBytes(48));
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
+        if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        try
+        {
+            // Under another name first: nobody ever reads half a key.
+            var half = file + "." + Environment.ProcessId;
+            using (var stream = new FileStream(half, options))
+            {
+                stream.Write(System.Text.Encoding.ASCII.GetBytes(key + "\n"));
+                stream.Flush(flushToDisk: true);
+            }
+            File.Move(half, file, overwrite: false);
+            return key;
+        }
+        catch (IOException) when (File.Exists(file))
+        {
+            return Read(file);
+        }
+    }
+
+    private static string Read(string file)
+    {
+        if (!OperatingSystem.IsWindows() && (File.GetUnixFileMode(file) & ~(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute)) != 0)
+            throw new SettingException($"The secret key file {file} can be read by others than its owner. Mend that with: chmod 600 '{file}'");
+        var key = File.ReadAllText(file).Trim();
+        return key.Length > 0 ? key : throw new SettingException($"The secret key file {file} is empty. Restore it from a backup.");
+    }
+}

@@ -1,0 +1,33 @@
+using Gatehouse.Crypto;
+using Gatehouse.Database;
+using Gatehouse.Users;
+using Gatehouse.Views;
+using Gatehouse.AuthTokens;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+
+namespace Gatehouse;
+
+/// <summary>Before the first request: settings are checked to the last, the database is brought up to date.</summary>
+internal sealed class GatehouseStart(IServiceProvider services, GatehouseOptions options, Migrations migrations, EndpointPlans plans) : IHostedService
+{
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        _ = services.GetRequiredService<PasswordHashes>();
+        _ = services.GetRequiredService<PasswordPolicy>();
+        var accounts = services.GetRequiredService<UserAccounts>();
+        if (options.AuthToken.CreateForNewUsers)
+            accounts.AlsoWithEachUser.Add((tx, user, now) => tx.RunAsync(AuthToken.Insert, ("key", AuthToken.NewKey()), ("now", now), ("user", user)));
+        try
+        {
+            plans.Prepare(services.GetService<GatehouseRoutes.Mapped>()?.Sources ?? []);
+        }
+        catch (ArgumentException error)
+        {
+            throw new SettingException(error.Message, error);
+        }
+        await migrations.ApplyAsync(cancellationToken);
+    }
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+}

@@ -1,0 +1,187 @@
+using System.Security.Cryptography;
+using System.Text.Json;
+using Gatehouse.Http;
+using Microsoft.AspNetCore.Http;
+
+namespace Gatehouse.Sessions;
+
+/// <summary>
+/// The session of a visitor: a row of <c>django_session</c> that Django reads and writes too (<c>SessionBase</c>). Changes are written
+/// once, before the answer's headers go out.
+/// </summary>
+public sealed class DjangoSession
+{
+    private const int ShortestKey = 8;
+    private const int KeyLength = 32;
+
+    private readonly SessionStore store;
+    private readonly HttpContext http;
+    private readonly string? cookie;
+    private readonly HashSet<string> dead = [];
+    private JsonElement? stored;
+    private Dictionary<string, JsonElement>? changed;
+    private bool scheduled;
+
+    private DjangoSession(SessionStore store, HttpContext http)
+    {
+        this.store = store;
+        this.http = http;
+        cookie = Cookies.Read(http, store.Options.CookieName);
+        Key = cookie is { Length: >= ShortestKey } ? cookie : null;
+    }
+
+    /// <summary>The key of the row; null while there is none.</summary>
+    public string? Key { get; private set; }
+
+    /// <summary>Whether anything was changed, so that the session will be written.</summary>
+    public bool IsModified { get; private set; }
+
+    /// <summary>Names of what the session holds.</summary>
+    public IEnumerable<string> Keys =>
+        changed?.Keys ?? (stored is { } json ? json.EnumerateObject().Select(member => member.Name).Distinct() : []);
+
+    /// <summary>Loads the visitor's session, or one that is empty and not written until something is put into it.</summary>
+    internal static async ValueTask<DjangoSession> OpenAsync(HttpContext http, SessionStore store)
+    {
+        if (http.Features.Get<DjangoSession>() is { } open) return open;
+
+        var session = new DjangoSession(store, http);
+        http.Features.Set(session);
+        Cookies.Vary(http);
+        if (session.Key is { } key)
+        {
+            var (found, data) = await store.LoadAsync(key, http.RequestAborted);
+            if (found) session.stored = data;
+            else session.Key = null;
+        }
+        if (session.IsEmpty && session.cookie is not null || store.Options.SaveEveryRequest && !session.IsEmpty) session.Schedule();
+        return session;
+    }
+
+    /// <summary>
+    /// Django looks at the session cookie at the end of every request: one that cannot be a key is taken back, and with
+    /// <c>SESSION_SAVE_EVERY_REQUEST</c> a good one is renewed.
+    /// </summary>
+    internal static async ValueTask LookAtCookieAsync(HttpContext http, SessionStore store)
+    {
+        if (http.Request.Headers.Cookie.Count == 0 || Cookies.Read(http, store.Options.CookieName) is not { } cookie) return;
+        if (cookie.Length < ShortestKey) BeforeResponse.Add(http, store.TakeBackCookie);
+        else if (store.Options.SaveEveryRequest) await OpenAsync(http, store);
+    }
+
+    /// <summary>A text that the session holds, or null.</summary>
+    public string? GetString(string name) => Get(name) is { ValueKind: JsonValueKind.String } value ? ApiForm.JsonText(value) : null;
+
+    /// <summary>A value that the session holds; an undefined element when there is none.</summary>
+    public JsonElement Get(string name)
+    {
+        if (changed is not null) return changed.GetValueOrDefault(name);
+        return stored is { } json && json.TryGetProperty(name, out var value) ? value : default;
+    }
+
+    /// <summary>Puts a text into the session.</summary>
+    public void Set(string name, string value) => Edit()[name] = JsonSerializer.SerializeToElement(value, SessionJson.Default.String);
+
+    /// <summary>Takes a value out of the session.</summary>
+    public void Remove(string name) => Edit().Remove(name);
+
+    /// <summary>Moves what the session holds to a new key, so that one known before login is worthless after (<c>cycle_key</c>).</summary>
+    public void CycleKey()
+    {
+        Edit();
+        if (Key is not null) dead.Add(Key);
+        Key = null;
+    }
+
+    /// <summary>Empties the session and deletes its row (<c>flush</c>).</summary>
+    public void Flush()
+    {
+        Edit().Clear();
+        if (Key is not null) dead.Add(Key);
+        Key = null;
+    }
+
+    private bool IsEmpty => Key is null && !Keys.Any();
+
+    private Dictionary<string, JsonElement> Edit()
+    {
+        if (changed is null)
+        {
+            changed = [];
+            if (stored is { } json)
+                foreach (var member in json.EnumerateObject()) changed[member.Name] = member.Value;
+        }
+        IsModified = true;
+        Schedule();
+        return changed;
+    }
+
+    private void Schedule()
+    {
+        if (scheduled) return;
+        scheduled = true;
+        BeforeResponse.Add(http, _ => SaveAsync());
+    }
+
+    private async Task SaveAsync()
+    {
+        var options = store.Options;
+        var write = (IsModified || options.SaveEveryRequest) && !IsEmpty && http.Response.StatusCode < 500;
+        var (age, cookieAge) = ExpiryAge();
+        if (write)
+        {
+            var data = Bytes();
+            if (Key is not null && dead.Count == 0)
+            {
+                // A session that somebody ended meanwhile stays ended.
+                if (!await store.UpdateAsync(Key, data, age)) Key = null;
+            }
+            else
+            {
+                Key ??= NewKey();
+                await store.ReplaceAsync(dead, Key, data, age);
+            }
+        }
+        else if (dead.Count > 0)
+        {
+            await store.DeleteAsync(dead);
+        }
+
+        if (Key is null || IsEmpty)
+        {
+            if (cookie is not null) await store.TakeBackCookie(http);
+        }
+        else if (write)
+        {
+            Cookies.Append(
+                http, options.CookieName, Key, cookieAge, store.Now, options.CookieDomain, options.CookiePath, options.CookieSecure,
+                options.CookieHttpOnly, options.CookieSameSite);
+        }
+    }
+
+    /// <summary>Of the row, and of the cookie (null: until the browser is closed); <c>_session_expiry</c> is Django's <c>set_expiry</c>.</summary>
+    private (TimeSpan Row, TimeSpan? Cookie) ExpiryAge()
+    {
+        var standard = store.Options.CookieAge;
+        var own = Get("_session_expiry");
+        switch (own.ValueKind)
+        {
+            case JsonValueKind.Number when own.TryGetInt64(out var seconds) && seconds is >= 0 and < 315_360_000:
+                return seconds == 0 ? (standard, null) : (TimeSpan.FromSeconds(seconds), TimeSpan.FromSeconds(seconds));
+            case JsonValueKind.String when own.TryGetDateTimeOffset(out var moment):
+                var left = moment - store.Now;
+                if (left < TimeSpan.Zero) left = TimeSpan.Zero;
+                return (left, left);
+            default:
+                return (standard, store.Options.ExpireAtBrowserClose ? null : standard);
+        }
+    }
+
+    private byte[] Bytes()
+    {
+        if (changed is null) return JsonSerializer.SerializeToUtf8Bytes(stored!.Value, SessionJson.Default.JsonElement);
+        return JsonSerializer.SerializeToUtf8Bytes(changed, SessionJson.Default.DictionaryStringJsonElement);
+    }
+
+    private static string NewKey() => RandomNumberGenerator.GetString("abcdefghijklmnopqrstuvwxyz0123456789", KeyLength);
+}

@@ -1,0 +1,94 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Gatehouse.Crypto;
+using Gatehouse.Database;
+using Gatehouse.Http;
+using Microsoft.AspNetCore.Http;
+
+namespace Gatehouse.Sessions;
+
+/// <summary>The rows of <c>django_session</c>, signed and serialised as Django does (<c>django.contrib.sessions.backends.db</c>).</summary>
+internal sealed class SessionStore(Db db, GatehouseOptions options, TimeProvider clock)
+{
+    private readonly DjangoSigner signer = new("django.contrib.sessions.SessionStore", [options.SecretKey, .. options.SecretKeyFallbacks]);
+
+    public SessionOptions Options => options.Session;
+
+    public DateTimeOffset Now => clock.GetUtcNow();
+
+    /// <returns>Whether there is a live row, and what it holds: nothing when its signature is not ours.</returns>
+    public async Task<(bool Found, JsonElement? Data)> LoadAsync(string key, CancellationToken ct)
+    {
+        if (key.Length > 40 || await db.FirstAsync(Load, ct, ("key", key), ("now", Now)) is not { } text) return (false, null);
+        return (true, signer.Verify(text) is { } json ? Parse(json) : null);
+    }
+
+    private static readonly Sql<string> Load = new(
+        "SELECT session_data FROM django_session WHERE session_key = @key AND expire_date > @now", row => row.Text(0));
+
+    /// <returns>False when the row is gone: ended by a logout elsewhere.</returns>
+    public async Task<bool> UpdateAsync(string key, byte[] json, TimeSpan age)
+    {
+        var now = Now;
+        var data = signer.Sign(json, now);
+        return await db.WriteAsync(tx => tx.RunAsync(Update, ("data", data), ("expires", now + age), ("key", key)), CancellationToken.None) == 1;
+    }
+
+    private static readonly Sql Update = new(
+        "UPDATE django_session SET session_data = @data, expire_date = @expires WHERE session_key = @key");
+
+    /// <summary>Writes a new row and deletes the old ones, in one step.</summary>
+    public async Task ReplaceAsync(IReadOnlyCollection<string> dead, string key, byte[] json, TimeSpan age)
+    {
+        var now = Now;
+        var data = signer.Sign(json, now);
+        await db.WriteAsync(
+            async tx =>
+            {
+                foreach (var old in dead) await tx.RunAsync(Delete, ("key", old));
+                return await tx.RunAsync(Insert, ("key", key), ("data", data), ("expires", now + age));
+            },
+            CancellationToken.None);
+    }
+
+    private static readonly Sql Insert = new(
+        "INSERT INTO django_session (session_key, session_data, expire_date) VALUES (@key, @data, @expires)");
+
+    public async Task DeleteAsync(IReadOnlyCollection<string> dead) => await db.WriteAsync(
+        async tx =>
+        {
+            var count = 0;
+            foreach (var key in dead) count += await tx.RunAsync(Delete, ("key", key));
+            return count;
+        },
+        CancellationToken.None);
+
+    private static readonly Sql Delete = new("DELETE FROM django_session WHERE session_key = @key");
+
+    /// <summary>Tells the browser to forget the session cookie.</summary>
+    public Task TakeBackCookie(HttpContext http)
+    {
+        Cookies.Delete(http, Options.CookieName, Options.CookieDomain, Options.CookiePath, Options.CookieSameSite);
+        Cookies.Vary(http);
+        return Task.CompletedTask;
+    }
+
+    private static JsonElement? Parse(byte[] json)
+    {
+        try
+        {
+            var reader = new Utf8JsonReader(json);
+            return JsonElement.ParseValue(ref reader) is { ValueKind: JsonValueKind.Object } data ? data : null;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+}
+
+// Django's session serialiser writes ASCII with \u escapes, as this context's default encoder does.
+[JsonSerializable(typeof(Dictionary<string, JsonElement>))]
+[JsonSerializable(typeof(JsonElement))]
+[JsonSerializable(typeof(string))]
+internal sealed partial class SessionJson : JsonSerializerContext;

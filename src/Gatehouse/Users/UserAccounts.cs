@@ -1,0 +1,196 @@
+using Gatehouse.Crypto;
+using Gatehouse.Database;
+using Microsoft.Extensions.Logging;
+
+namespace Gatehouse.Users;
+
+/// <summary>Finding, checking and making users: one method each, whichever door is used (Django <c>ModelBackend</c>, <c>UserManager</c>).</summary>
+public sealed class UserAccounts
+{
+    private readonly Db db;
+    private readonly PasswordHashes hashes;
+    private readonly PasswordWork work;
+    private readonly PasswordPolicy policy;
+    private readonly GatehouseOptions options;
+    private readonly IServiceProvider services;
+    private readonly TimeProvider clock;
+    private readonly ILogger log;
+    private readonly RememberedPasswords remembered = new();
+
+    internal UserAccounts(
+        Db db, PasswordHashes hashes, PasswordWork work, PasswordPolicy policy, GatehouseOptions options, IServiceProvider services,
+        TimeProvider clock, ILogger<UserAccounts> log)
+    {
+        this.db = db;
+        this.hashes = hashes;
+        this.work = work;
+        this.policy = policy;
+        this.options = options;
+        this.services = services;
+        this.clock = clock;
+        this.log = log;
+    }
+
+    /// <summary>What features write in the transaction that makes a user.</summary>
+    internal IList<Func<Tx, UserId, DateTimeOffset, Task>> AlsoWithEachUser { get; } = [];
+
+    private static readonly Sql<User> ByName = new($"SELECT {User.Columns} FROM auth_user u WHERE u.username = @username", User.Read);
+    private static readonly Sql<User> ById = new($"SELECT {User.Columns} FROM auth_user u WHERE u.id = @id", User.Read);
+
+    /// <summary>The user of exactly that name, active or not.</summary>
+    public async Task<User?> FindAsync(string username, CancellationToken ct) =>
+        username.Length > Username.MaxLength ? null : await db.FirstAsync(ByName, ct, ("username", username));
+
+    /// <summary>The user with that key, active or not.</summary>
+    public async Task<User?> FindAsync(UserId id, CancellationToken ct) => await db.FirstAsync(ById, ct, ("id", id));
+
+    /// <summary>
+    /// The active user whose password this is; null for all else: unknown, wrong, inactive and without a password cost the same work. An
+    /// older hash is replaced on success.
+    /// </summary>
+    /// <param name="username">As it was sent: not normalised, as in Django.</param>
+    /// <param name="password">At most 4,096 characters; a longer one is wrong and costs nothing.</param>
+    /// <param name="remember">Whether a password that was right before may skip the hash while user and hash are the same.</param>
+    /// <param name="ct">Ends the wait for the hash.</param>
+    /// <exception cref="Http.OverloadedException">Too many passwords are being checked.</exception>
+    public async Task<User?> AuthenticateAsync(string username, string password, bool remember, CancellationToken ct)
+    {
+        var user = await CheckAsync(username, password, remember, ct);
+        if (user is null)
+        {
+            var shown = username.Length > Username.MaxLength ? username[..Username.MaxLength] : username;
+            await TellAsync(options.Events.LoginFailed, new LoginFailedEvent(shown, services));
+        }
+        return user;
+    }
+
+    private async Task<User?> CheckAsync(string username, string password, bool remember, CancellationToken ct)
+    {
+        if (username.Length > Username.MaxLength || password.Length > PasswordHashes.MaxPasswordLength) return null;
+
+        var user = await FindAsync(username, ct);
+        if (remember && user is { IsActive: true } && remembered.Knows(user.Id.Number, user.Password, password)) return user;
+
+        var (isCorrect, upgraded) = await work.RunAsync(
+            () =>
+            {
+                if (user is null)
+                {
+                    hashes.SpendWork(password);
+                    return (false, null);
+                }
+                var check = hashes.Verify(password, user.Password, user.Id.Number);
+                return (check.IsCorrect, check is { IsCorrect: true, MustUpdate: true } ? hashes.Make(password) : null);
+            },
+            ct);
+        if (user is null || !isCorrect) return null;
+
+        if (upgraded is not null)
+        {
+            // Only while it is still the hash that was checked: a password changed meanwhile stays changed.
+            var current = user;
+            var won = await db.WriteAsync(
+                tx => tx.RunAsync(Upgrade, ("new", upgraded), ("id", current.Id), ("old", current.Password)), ct);
+            user = won == 1 ? user.WithPassword(upgraded) : await FindAsync(user.Id, ct);
+        }
+        if (user is not { IsActive: true }) return null;
+        if (remember) remembered.Remember(user.Id.Number, user.Password, password);
+        return user;
+    }
+
+    private static readonly Sql Upgrade = new("UPDATE auth_user SET password = @new WHERE id = @id AND password = @old");
+
+    /// <summary>What is wrong with a new password for such a user, in the words of the validators; empty when nothing is.</summary>
+    public IReadOnlyList<string> CheckPassword(string password, string username, string email = "", string firstName = "", string lastName = "") =>
+        policy.Check(password, username, email, firstName, lastName);
+
+    /// <summary>Makes a user (Django <c>create_user</c>): the name in NFKC, the domain of the address in lower case.</summary>
+    /// <returns>Null when the name is taken: of several callers with one name, one gets the user.</returns>
+    public async Task<User?> CreateAsync(
+        string username, string email, string? password, bool isStaff = false, bool isSuperuser = false, CancellationToken ct = default)
+    {
+        username = Username.Normalise(username);
+        email = EmailAddress.Normalise(email);
+        if (await FindAsync(username, ct) is not null) return null;
+
+        var encoded = password is null ? PasswordHashes.MakeUnusable() : await work.RunAsync(() => hashes.Make(password), ct);
+        var now = clock.GetUtcNow();
+        var id = await db.WriteAsync(
+            async tx =>
+            {
+                var key = await tx.FirstAsync(
+                    Insert, ("password", encoded), ("is_superuser", isSuperuser), ("username", username), ("email", email),
+                    ("is_staff", isStaff), ("now", now));
+                if (key is { } made)
+                    foreach (var step in AlsoWithEachUser) await step(tx, made, now);
+                return key;
+            },
+            ct);
+        if (id is null) return null;
+
+        var user = (await FindAsync(id.Value, ct))!;
+        await TellAsync(options.Events.Created, new UserEvent(user, services));
+        return user;
+    }
+
+    private static readonly Sql<UserId?> Insert = new(
+        """
+        INSERT INTO auth_user (password, last_login, is_superuser, username, last_name, email, is_staff, is_active, date_joined, first_name)
+        VALUES (@password, NULL, @is_superuser, @username, '', @email, @is_staff, TRUE, @now, '')
+        ON CONFLICT (username) DO NOTHING
+        RETURNING id
+        """,
+        row => new UserId(row.Int(0)));
+
+    /// <summary>Sets a password without asking for the old one. Sessions made with the old one end.</summary>
+    /// <returns>False when there is no such user any more.</returns>
+    public async Task<bool> SetPasswordAsync(UserId id, string password, CancellationToken ct)
+    {
+        var encoded = await work.RunAsync(() => hashes.Make(password), ct);
+        return await db.WriteAsync(tx => tx.RunAsync(SetPassword, ("password", encoded), ("id", id)), ct) == 1;
+    }
+
+    private static readonly Sql SetPassword = new("UPDATE auth_user SET password = @password WHERE id = @id");
+
+    /// <summary>Whether a user has a permission, <c>app.codename</c>, of their own or by a group. Inactive users have none.</summary>
+    public async ValueTask<bool> HasPermAsync(User user, string permission, CancellationToken ct)
+    {
+        if (!user.IsActive) return false;
+        if (user.IsSuperuser) return true;
+        if (permission.Split('.', 2) is not [var app, var codename]) return false;
+        return await db.FirstAsync(HasPerm, ct, ("user", user.Id), ("app", app), ("codename", codename)) is not null;
+    }
+
+    private static readonly Sql<string> HasPerm = new(
+        """
+        SELECT p.codename FROM auth_permission p JOIN django_content_type c ON c.id = p.content_type_id
+        WHERE c.app_label = @app AND p.codename = @codename AND (
+            EXISTS (SELECT 1 FROM auth_user_user_permissions up WHERE up.permission_id = p.id AND up.user_id = @user)
+            OR EXISTS (SELECT 1 FROM auth_group_permissions gp JOIN auth_user_groups ug ON ug.group_id = gp.group_id
+                       WHERE gp.permission_id = p.id AND ug.user_id = @user))
+        """,
+        row => row.Text(0));
+
+    /// <summary>Tells host code; its faults are its own.</summary>
+    internal async Task TellAsync<T>(Func<T, Task>? subscribers, T what)
+    {
+        if (subscribers is null) return;
+        foreach (var subscriber in subscribers.GetInvocationList().Cast<Func<T, Task>>())
+        {
+            try
+            {
+                await subscriber(what);
+            }
+            catch (Exception error)
+            {
+                log.EventHandlerFailed(typeof(T).Name, error);
+            }
+        }
+    }
+}
+
+internal static partial class UsersLog
+{
+    [LoggerMessage(1103, LogLevel.Error, "A handler of {Event} failed; the request went on")]
+    public static partial void EventHandlerFailed(this ILogger logger, string @event, Exception error);
+}

@@ -1,0 +1,125 @@
+using System.Text.Json;
+using Gatehouse.Http;
+using Microsoft.AspNetCore.Http;
+
+namespace Gatehouse.Views;
+
+/// <summary>
+/// One path and its methods (DRF <c>APIView</c>): answers OPTIONS with metadata, HEAD as GET, and other methods with 405 and <c>Allow</c>.
+/// </summary>
+public sealed class ApiView
+{
+    private readonly Dictionary<string, Lazy<RequestDelegate>> handlers = new(StringComparer.Ordinal);
+    private readonly IServiceProvider services;
+    private readonly string name;
+
+    internal ApiView(string name, IServiceProvider services)
+    {
+        this.name = name;
+        this.services = services;
+    }
+
+    /// <summary>What OPTIONS tells about the view. Default: empty.</summary>
+    public string Description { get; set; } = "";
+
+    /// <summary>A function view of DRF's (<c>@api_view</c>) has no HEAD of its own. Default: false.</summary>
+    public bool IsFunction { get; set; }
+
+    internal IReadOnlyList<string> Renders { get; set; } = ["application/json", "text/html"];
+    internal IReadOnlyList<string> Parses { get; set; } = ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"];
+    internal IReadOnlyList<ViewField> PostFields { get; set; } = [];
+
+    /// <summary>The <c>Allow</c> header.</summary>
+    internal string Allow { get; private set; } = "OPTIONS";
+
+    /// <summary>Answers GET, and HEAD.</summary>
+    public ApiView Get(Delegate handler) => On("GET", handler);
+
+    /// <summary>Answers POST.</summary>
+    public ApiView Post(Delegate handler) => On("POST", handler);
+
+    /// <summary>Answers PUT.</summary>
+    public ApiView Put(Delegate handler) => On("PUT", handler);
+
+    /// <summary>Answers PATCH.</summary>
+    public ApiView Patch(Delegate handler) => On("PATCH", handler);
+
+    /// <summary>Answers DELETE.</summary>
+    public ApiView Delete(Delegate handler) => On("DELETE", handler);
+
+    /// <summary>
+    /// Answers one method. The handler is any delegate that minimal APIs take: its parameters are services, <c>HttpContext</c>, route values;
+    /// bodies are read with <see cref="RequestData"/>.
+    /// </summary>
+    public ApiView On(string method, Delegate handler)
+    {
+        handlers[method] = new Lazy<RequestDelegate>(() => RequestDelegateFactory.Create(
+            handler, new RequestDelegateFactoryOptions { ServiceProvider = services, DisableInferBodyFromParameters = true }).RequestDelegate);
+        return this;
+    }
+
+    internal void Finish()
+    {
+        string[] order = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+        var allowed = order.Where(handlers.ContainsKey).ToList();
+        if (handlers.ContainsKey("GET") && !IsFunction) allowed.Add("HEAD");
+        allowed.Add("OPTIONS");
+        Allow = string.Join(", ", allowed);
+    }
+
+    internal Task DispatchAsync(HttpContext http, Func<ValueTask<bool>> mayPost)
+    {
+        var method = http.Request.Method;
+        if (handlers.TryGetValue(method, out var handler)) return handler.Value(http);
+        if (method == "HEAD" && !IsFunction && handlers.TryGetValue("GET", out var get)) return get.Value(http);
+        return method == "OPTIONS" ? DescribeAsync(http, mayPost) : ApiError.MethodNotAllowed(method).ExecuteAsync(http);
+    }
+
+    // DRF SimpleMetadata: what may be sent is told to those who may send it.
+    private async Task DescribeAsync(HttpContext http, Func<ValueTask<bool>> mayPost)
+    {
+        var withFields = PostFields.Count > 0 && await mayPost();
+        await ApiJson.Write(StatusCodes.Status200OK, json => Write(json, withFields)).ExecuteAsync(http);
+    }
+
+    private void Write(Utf8JsonWriter json, bool withFields)
+    {
+        json.WriteStartObject();
+        json.WriteString("name", name);
+        json.WriteString("description", Description);
+        WriteList("renders", Renders);
+        WriteList("parses", Parses);
+        if (withFields)
+        {
+            json.WriteStartObject("actions");
+            json.WriteStartObject("POST");
+            foreach (var field in PostFields) field.Write(json);
+            json.WriteEndObject();
+            json.WriteEndObject();
+        }
+        json.WriteEndObject();
+
+        void WriteList(string key, IReadOnlyList<string> values)
+        {
+            json.WriteStartArray(key);
+            foreach (var value in values) json.WriteStringValue(value);
+            json.WriteEndArray();
+        }
+    }
+}
+
+/// <summary>A field as OPTIONS tells it.</summary>
+internal sealed record ViewField(string Name, string Type, string Label, bool Required = false, bool ReadOnly = false, string? Help = null, int? MaxLength = null)
+{
+    public void Write(Utf8JsonWriter json)
+    {
+        json.WriteStartObject(Name);
+        json.WriteString("type", Type);
+        json.WriteBoolean("required", Required);
+        json.WriteBoolean("read_only", ReadOnly);
+        json.WriteString("label", Label);
+        if (Help is not null) json.WriteString("help_text", Help);
+        if (MaxLength is { } most) json.WriteNumber("max_length", most);
+        json.WriteEndObject();
+    }
+}

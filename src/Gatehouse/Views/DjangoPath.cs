@@ -1,0 +1,42 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.AspNetCore.Routing.Patterns;
+
+namespace Gatehouse.Views;
+
+/// <summary>
+/// Marks endpoints whose path counts to the letter, as in Django. ASP.NET Core's routing forgives case and a trailing slash, which would
+/// give one resource several names that rules in front of us do not know.
+/// </summary>
+internal sealed class DjangoPath
+{
+    public static readonly DjangoPath Exact = new();
+
+    public enum Match
+    {
+        Same,
+        SlashMissing,
+        Different,
+    }
+
+    public static Match Compare(RouteEndpoint endpoint, PathString path)
+    {
+        var given = path.Value ?? "";
+        var pattern = endpoint.RoutePattern;
+        var wanted = pattern.RawText ?? "";
+        if (pattern.Parameters.Count == 0)
+            return given == wanted ? Match.Same : IsWithoutSlash(given, wanted) ? Match.SlashMissing : Match.Different;
+
+        var parts = given.Split('/');
+        for (var i = 0; i < pattern.PathSegments.Count && i + 1 < parts.Length; i++)
+            if (pattern.PathSegments[i].Parts is [RoutePatternLiteralPart literal] && literal.Content != parts[i + 1])
+                return Match.Different;
+        var slashes = wanted.EndsWith('/') ? 2 : 1;
+        return parts.Length == pattern.PathSegments.Count + slashes && (slashes == 1 || parts[^1].Length == 0) ? Match.Same
+            : slashes == 2 && parts.Length == pattern.PathSegments.Count + 1 ? Match.SlashMissing
+            : Match.Different;
+    }
+
+    private static bool IsWithoutSlash(string given, string wanted) =>
+        wanted.Length == given.Length + 1 && wanted[^1] == '/' && wanted.AsSpan(0, given.Length).SequenceEqual(given);
+}

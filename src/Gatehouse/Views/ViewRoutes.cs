@@ -1,0 +1,65 @@
+using Gatehouse.Authentication;
+using Gatehouse.Permissions;
+using Gatehouse.Throttling;
+using Gatehouse.Views;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Gatehouse;
+
+/// <summary>Views and pages, and what any endpoint may ask of Gatehouse. The most specific wins: endpoint, group, settings.</summary>
+public static class ViewRoutes
+{
+    /// <summary>
+    /// Maps a view: one path, all its methods, with DRF's answers to the rest. Without further words it has the default schemes,
+    /// permissions and throttles.
+    /// </summary>
+    /// <param name="routes">The application, or a group.</param>
+    /// <param name="path">With its trailing slash; a request without it is redirected (<c>APPEND_SLASH</c>).</param>
+    /// <param name="name">What OPTIONS calls it.</param>
+    /// <param name="describe">Gives it its methods.</param>
+    public static IEndpointConventionBuilder MapView(this IEndpointRouteBuilder routes, string path, string name, Action<ApiView> describe)
+    {
+        var view = new ApiView(name, routes.ServiceProvider);
+        describe(view);
+        view.Finish();
+
+        RequestDelegate dispatch = http => http.RequestServices.GetRequiredService<EndpointPlans>().Of(http.GetEndpoint()!)!.DispatchAsync(http);
+        return routes.Map(path, dispatch).WithMetadata(view, DjangoPath.Exact);
+    }
+
+    /// <summary>Maps a page of Django's kind: any method, session, CSRF protection for those that write; no schemes and permissions.</summary>
+    public static IEndpointConventionBuilder MapPage(this IEndpointRouteBuilder routes, string path, Delegate handler) =>
+        routes.Map(path, handler).WithMetadata(new PageMetadata(CsrfProtected: true), DjangoPath.Exact);
+
+    /// <summary>These schemes, in this order (<c>authentication_classes</c>); none: the endpoint asks nobody who they are.</summary>
+    public static TBuilder WithSchemes<TBuilder>(this TBuilder builder, params Type[] schemes) where TBuilder : IEndpointConventionBuilder
+    {
+        if (Array.Find(schemes, type => !type.IsAssignableTo(typeof(BaseAuthentication))) is { } wrong)
+            throw new ArgumentException($"{wrong.Name} is no authentication scheme: derive it from BaseAuthentication.", nameof(schemes));
+        return builder.WithMetadata(new SchemesMetadata(schemes));
+    }
+
+    /// <summary>All of these must agree (<c>permission_classes</c>).</summary>
+    public static TBuilder RequirePermission<TBuilder>(this TBuilder builder, params RequestPermission[] permissions)
+        where TBuilder : IEndpointConventionBuilder => builder.WithMetadata(new PermissionsMetadata(permissions));
+
+    /// <summary>Each of these counts (<c>throttle_classes</c>).</summary>
+    public static TBuilder Throttle<TBuilder>(this TBuilder builder, params RequestThrottle[] throttles)
+        where TBuilder : IEndpointConventionBuilder => builder.WithMetadata(new ThrottlesMetadata(throttles));
+
+    /// <summary>The scope that <see cref="ScopedRateThrottle"/> counts the endpoint under (<c>throttle_scope</c>).</summary>
+    public static TBuilder ThrottleScope<TBuilder>(this TBuilder builder, string scope)
+        where TBuilder : IEndpointConventionBuilder => builder.WithMetadata(new ThrottleScopeMetadata(scope));
+
+    /// <summary>
+    /// Asks the endpoint's permissions about an object that it has found (DRF <c>check_object_permissions</c>): null when it may go on, else
+    /// the answer to return.
+    /// </summary>
+    public static ValueTask<IResult?> CheckObjectPermissionsAsync(this HttpContext http, object target) =>
+        http.GetEndpoint() is { } endpoint && http.RequestServices.GetRequiredService<EndpointPlans>().Of(endpoint) is { } plan
+            ? plan.RefuseObjectAsync(http, target)
+            : new((IResult?)null);
+}
