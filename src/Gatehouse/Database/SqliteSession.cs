@@ -52,6 +52,13 @@ internal sealed class SqliteSession : IDisposable
         return rows;
     }
 
+    /// <summary>The rows one by one, for results too large to hold.</summary>
+    public IEnumerable<T> Each<T>(Sql<T> sql)
+    {
+        using var reader = Bind(sql, []).ExecuteReader();
+        while (reader.Read()) yield return sql.Read(new Row(reader));
+    }
+
     public void Dispose()
     {
         foreach (var command in prepared.Values) command.Dispose();

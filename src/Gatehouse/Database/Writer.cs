@@ -74,13 +74,18 @@ internal sealed class Writer : IDisposable
         }
     }
 
-    /// <returns>False when the commit itself failed: then nothing of the batch stands, and each job has that failure.</returns>
+    /// <returns>
+    /// False when the commit itself failed: then nothing of the batch stands, and each job has that failure. A transaction
+    /// that could not begin has waited for another program's lock, so it is not tried again job by job.
+    /// </returns>
     private bool TryCommit(List<Job> batch)
     {
+        var begun = false;
         try
         {
             Flush(batch.Exists(job => job.Durable));
             session.Execute("BEGIN IMMEDIATE");
+            begun = true;
             foreach (var job in batch)
             {
                 session.Execute("SAVEPOINT job");
@@ -102,7 +107,7 @@ internal sealed class Writer : IDisposable
             {
                 // SQLite has rolled back by itself.
             }
-            return false;
+            return !begun;
         }
     }
 
@@ -151,7 +156,8 @@ internal sealed class Writer : IDisposable
             }
         }
 
-        public override void Fail(Exception error) => failure = error;
+        // A job's own failure says more than that of the commit it spoilt.
+        public override void Fail(Exception error) => failure ??= error;
 
         public override void Complete()
         {

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.Json;
 using Gatehouse.Database;
 using Xunit;
@@ -84,12 +83,14 @@ public sealed class MigrationsTests : IDisposable
     [Fact]
     public async Task A_process_that_is_killed_leaves_nothing_or_all()
     {
-        for (var round = 0; round < 6; round++)
+        await Task.WhenAll(Enumerable.Range(0, 6).Select(round => Task.Run(() => KillAfterAsync(milliseconds: round * 7), Ct)));
+
+        static async Task KillAfterAsync(int milliseconds)
         {
             using var killed = new DatabaseFile();
             using var process = Child.Start(nameof(Child.Migrate_until_killed), killed.Path);
             while (!File.Exists(killed.Path + ".0") && !process.HasExited) await Task.Delay(1, Ct);
-            await Task.Delay(round * 7, Ct);
+            await Task.Delay(milliseconds, Ct);
             process.Kill();
             await process.WaitForExitAsync(Ct);
 
@@ -291,44 +292,5 @@ public sealed class MigrationsTests : IDisposable
     private sealed class FailingClock(int good) : TimeProvider
     {
         public override DateTimeOffset GetUtcNow() => good-- > 0 ? base.GetUtcNow() : throw new TimeoutException("The clock stopped.");
-    }
-}
-
-/// <summary>Tests that are not run as such: other tests start this program again to run one of them in a process of its own.</summary>
-public sealed class Child
-{
-    private const string PathVariable = "GATEHOUSE_TEST_PATH";
-
-    private static string DatabasePath => Environment.GetEnvironmentVariable(PathVariable)!;
-
-    internal static Process Start(string test, string path)
-    {
-        var start = new ProcessStartInfo(Environment.ProcessPath!, ["--explicit", "only", "--filter-method", $"{typeof(Child).FullName}.{test}"])
-        {
-            Environment = { [PathVariable] = path },
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-        var process = Process.Start(start)!;
-        process.BeginOutputReadLine();
-        process.BeginErrorReadLine();
-        return process;
-    }
-
-    [Fact(Explicit = true)]
-    public async Task Migrate_once()
-    {
-        using var db = new Db($"sqlite:///{DatabasePath}");
-        await new Migrations(db, TimeProvider.System).ApplyAsync(TestContext.Current.CancellationToken);
-    }
-
-    [Fact(Explicit = true)]
-    public async Task Migrate_until_killed()
-    {
-        for (var i = 0; ; i++)
-        {
-            using var db = new Db($"sqlite:///{DatabasePath}.{i}");
-            await new Migrations(db, TimeProvider.System).ApplyAsync(TestContext.Current.CancellationToken);
-        }
     }
 }
