@@ -1,1 +1,3 @@
-return 0;
+using Gatehouse.Server;
+
+return await new GatehouseProgram().RunAsync(args);

@@ -30,6 +30,7 @@ public static class GatehouseServices
         // foundation
         services.AddSingleton(s => new Db(s.GetRequiredService<GatehouseOptions>().Database));
         services.AddSingleton<Migrations>();
+        services.AddSingleton<Fixtures>();
         services.AddSingleton(s => GatehouseSetup.PasswordHashes(s.GetRequiredService<GatehouseOptions>(), s.GetRequiredService<ILogger<PasswordHashes>>()));
         services.AddSingleton(s => GatehouseSetup.PasswordWork(s.GetRequiredService<GatehouseOptions>().PasswordWork));
         services.AddSingleton(s => GatehouseSetup.PasswordPolicy(s.GetRequiredService<GatehouseOptions>()));

@@ -38,6 +38,12 @@ public static class LoginPages
         return new DjangoRedirect((loginUrl ?? options.LoginUrl) + "?next=" + Uri.EscapeDataString(here).Replace("%2F", "/", StringComparison.Ordinal));
     }
 
+    /// <summary>A page in the look of the login page, with its content security policy: no script.</summary>
+    /// <param name="http">The request.</param>
+    /// <param name="title">Text.</param>
+    /// <param name="body">HTML, with all that is not yours encoded.</param>
+    public static IResult Page(this HttpContext http, string title, string body) => new HtmlPage(StatusCodes.Status200OK, title, body);
+
     /// <summary>A 403 page (<c>PermissionDenied</c> in a plain view).</summary>
     public static IResult ForbiddenPage(this HttpContext http) => HtmlPage.Forbidden();
 }
@@ -92,7 +98,7 @@ internal sealed class LoginPage(string title, bool staffOnly, string? leadsTo)
         Errors("");
         form.Append("<label for=\"id_username\">Username</label>\n");
         Errors("username");
-        form.Append($"<input type=\"text\" name=\"username\" id=\"id_username\" value=\"{HtmlPage.Escape(username)}\" maxlength=\"150\" autocapitalize=\"none\" autocomplete=\"username\" autofocus required>\n");
+        form.Append($"<input type=\"text\" name=\"username\" id=\"id_username\"{(username.Length > 0 ? $" value=\"{HtmlPage.Escape(username)}\"" : "")} maxlength=\"150\" autocapitalize=\"none\" autocomplete=\"username\" autofocus required>\n");
         form.Append("<label for=\"id_password\">Password</label>\n");
         Errors("password");
         form.Append("<input type=\"password\" name=\"password\" id=\"id_password\" autocomplete=\"current-password\" required>\n");

@@ -73,8 +73,8 @@ internal static class FixtureModels
             Time("revoked").OrNull()),
 
         new("oauth2_provider.IDToken", "oauth2_provider_idtoken",
-            To("user", "auth.user").OrNull(), Uuid("jti").Or(() => Guid.NewGuid()), To("application", "oauth2_provider.application").OrNull(),
-            Time("expires"), Text("scope").Or(""), Time("created").OrNow(), Time("updated").OrNow()),
+            To("user", "auth.user").OrNull(), Uuid("jti").Or(() => Guid.NewGuid()),
+            To("application", "oauth2_provider.application").OrNull(), Time("expires"), Text("scope").Or(""), Time("created").OrNow(), Time("updated").OrNow()),
 
         new("oauth2_provider.DeviceGrant", "oauth2_provider_devicegrant",
             To("user", "auth.user").OrNull(), Text("device_code"), Text("user_code"), Text("scope").Or(""), Int("interval").Or(5L),
@@ -212,7 +212,7 @@ internal sealed class FixtureModel
             .Select(reference => reference.Target).Where(model => model.HasNaturalKey);
 
     /// <summary>Key first, then <see cref="Columns"/>.</summary>
-    public Sql<object?[]> Select => field ??= new($"SELECT {Names} FROM {Table} ORDER BY {Key.Column}", ReadAll);
+    public Sql<object?[]> Select => field ??= new($"SELECT {Key.Column}, {List(column => column)} FROM {Table} ORDER BY {Key.Column}", ReadAll);
 
     /// <summary>Writes an object over the one with its key, or as a new one; the row is its key.</summary>
     public Sql<object?> SaveByKey => field ??= Save(Key.Column);
@@ -235,13 +235,14 @@ internal sealed class FixtureModel
         return -1;
     }
 
-    private string Names => string.Join(", ", Columns.Select(column => $"\"{column.Column}\"").Prepend(Key.Column));
 
     private Sql<object?> Save(string conflict) => new($"""
-        INSERT INTO {Table} ({Names}) VALUES (@{Key.Column}, {string.Join(", ", Columns.Select(column => "@" + column.Column))})
-        ON CONFLICT ({conflict}) DO UPDATE SET {string.Join(", ", Columns.Select(column => $"\"{column.Column}\" = excluded.\"{column.Column}\""))}
+        INSERT INTO {Table} ({Key.Column}, {List(column => column)}) VALUES (@{Key.Column}, {List(column => $"@{column}")})
+        ON CONFLICT ({conflict}) DO UPDATE SET {List(column => $"{column} = excluded.{column}")}
         RETURNING {Key.Column}
         """, row => row.Value(0));
+
+    private string List(Func<string, string> write) => string.Join(", ", Columns.Select(column => write(column.Column)));
 
     private object?[] ReadAll(Row row)
     {

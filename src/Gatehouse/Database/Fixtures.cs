@@ -33,7 +33,7 @@ internal sealed partial class Fixtures(Db db, TimeProvider clock)
     /// <summary>Writes what the database holds as <c>dumpdata</c> prints it, as of one moment.</summary>
     /// <param name="to">Where it is written, as UTF-8.</param>
     /// <param name="labels">Apps (<c>auth</c>) and models (<c>auth.user</c>); empty for everything.</param>
-    /// <param name="indent">Spaces for each level; null puts everything on one line.</param>
+    /// <param name="indent">Spaces for each level; null or 0 puts everything on one line.</param>
     /// <param name="naturalForeign">Whether references are natural keys where the model has one.</param>
     /// <param name="naturalPrimary">Whether primary keys are left out where the model has a natural key.</param>
     /// <param name="ct">Gives up between two objects.</param>
@@ -42,6 +42,7 @@ internal sealed partial class Fixtures(Db db, TimeProvider clock)
     public async Task<int> DumpAsync(
         Stream to, IReadOnlyCollection<string> labels, int? indent, bool naturalForeign, bool naturalPrimary, CancellationToken ct)
     {
+        if (indent == 0) indent = null;
         var models = Chosen(labels);
         if (naturalForeign) models = InOrderOfDependence(models);
 
@@ -97,7 +98,8 @@ internal sealed partial class Fixtures(Db db, TimeProvider clock)
 
     // DjangoJSONEncoder: ISO 8601, microseconds cut to milliseconds, and left out when they are zero.
     private static string FormatTime(DateTimeOffset time) => time.ToString(
-        time.Ticks % TimeSpan.TicksPerSecond == 0 ? "yyyy-MM-dd'T'HH:mm:ss'Z'" : "yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture);
+        time.Ticks % TimeSpan.TicksPerSecond == 0 ? "yyyy-MM-dd'T'HH:mm:ss'Z'" : "yyyy-MM-dd'T'HH:mm:ss.fff'Z'",
+        CultureInfo.InvariantCulture);
 
     private static List<FixtureModel> Chosen(IReadOnlyCollection<string> labels)
     {
@@ -158,14 +160,15 @@ internal sealed partial class Fixtures(Db db, TimeProvider clock)
 
     private FixtureObject Read(JsonElement json, int number, string name)
     {
-        if (json.ValueKind != JsonValueKind.Object || !json.TryGetProperty("model", out var label) || label.ValueKind != JsonValueKind.String)
+        if (json.ValueKind != JsonValueKind.Object
+            || !json.TryGetProperty("model", out var label) || label.ValueKind != JsonValueKind.String)
             throw new FixtureException($"Problem installing fixture '{name}': object {number}: it is not an object with a \"model\".");
 
-        var model = FixtureModels.Find(label.GetString()!)
-            ?? throw new FixtureException($"Problem installing fixture '{name}': object {number}: Invalid model identifier: '{label.GetString()}'");
-        var pk = json.TryGetProperty("pk", out var given) ? given : default;
-        var item = new FixtureObject(number, model, $"{model.Label} (pk={(pk.ValueKind == JsonValueKind.Undefined ? "None" : pk.ToString())})");
-        item.Key = Converted(model.Key, pk);
+        var model = FixtureModels.Find(label.GetString()!) ?? throw new FixtureException(
+            $"Problem installing fixture '{name}': object {number}: Invalid model identifier: {label.GetString()}");
+        json.TryGetProperty("pk", out var given);
+        var item = new FixtureObject(number, model, $"{model.Label} (pk={(given.ValueKind == JsonValueKind.Undefined ? "None" : given)})");
+        item.Key = Converted(model.Key, given);
         if (!json.TryGetProperty("fields", out var fields) || fields.ValueKind != JsonValueKind.Object)
             throw item.Error(name, "it has no \"fields\".");
 
@@ -182,17 +185,19 @@ internal sealed partial class Fixtures(Db db, TimeProvider clock)
         {
             var field = model.Columns[i];
             if (item.Values[i] is not FixtureObject.Absent) continue;
+
             if (field.Default is null) throw item.Error(name, $"field '{field.Name}': This field is required.");
             item.Values[i] = field.Default(other => item.Values[model.ColumnAt(other)], clock.GetUtcNow());
         }
-        if (item.Key is null && model.Key.Kind != FieldKind.Int) throw item.Error(name, $"field '{model.Key.Name}': This field is required.");
+        if (item.Key is null && model.Key.Kind != FieldKind.Int)
+            throw item.Error(name, $"field '{model.Key.Name}': This field is required.");
         return item;
 
         object? Converted(FixtureField field, JsonElement value)
         {
             if (value.ValueKind is JsonValueKind.Undefined) return null;
-            if (value.ValueKind is JsonValueKind.Null)
-                return field.Nullable || field == model.Key ? null : throw item.Error(name, $"field '{field.Name}': This field cannot be null.");
+            if (value.ValueKind is JsonValueKind.Null && (field.Nullable || field == model.Key)) return null;
+            if (value.ValueKind is JsonValueKind.Null) throw item.Error(name, $"field '{field.Name}': This field cannot be null.");
 
             return Convert(field, value, out var complaint) ?? throw item.Error(name, $"field '{field.Name}': {complaint}");
         }
@@ -237,10 +242,9 @@ internal sealed partial class Fixtures(Db db, TimeProvider clock)
 
             case FieldKind.Time:
                 complaint = $"“{Python(value)}” value has an invalid format. It must be in YYYY-MM-DD HH:MM[:ss[.uuuuuu]][TZ] format.";
+                const DateTimeStyles utc = DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal;
                 return text is not null && TimeForm.IsMatch(text)
-                    && DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var time)
-                    ? time
-                    : null;
+                    && DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, utc, out var time) ? time : null;
 
             case FieldKind.Uuid:
                 complaint = $"“{Python(value)}” is not a valid UUID.";
@@ -248,7 +252,8 @@ internal sealed partial class Fixtures(Db db, TimeProvider clock)
 
             case FieldKind.Json:
                 complaint = "Resource must be a list of URI strings";
-                return value.ValueKind is JsonValueKind.Array && value.EnumerateArray().All(entry => entry.ValueKind is JsonValueKind.String)
+                return value.ValueKind is JsonValueKind.Array
+                    && value.EnumerateArray().All(entry => entry.ValueKind is JsonValueKind.String)
                     ? PythonJson.Write(new StringBuilder(), value, ascii: true).ToString()
                     : null;
 
@@ -318,7 +323,8 @@ internal sealed partial class Fixtures(Db db, TimeProvider clock)
 
         try
         {
-            item.SavedKey = await tx.FirstAsync(item.Key is null && model.HasNaturalKey ? model.SaveByNaturalKey : model.SaveByKey, parameters);
+            var save = item.Key is null && model.HasNaturalKey ? model.SaveByNaturalKey : model.SaveByKey;
+            item.SavedKey = await tx.FirstAsync(save, parameters);
             return true;
         }
         catch (SqliteException error) when (error.SqliteErrorCode is ConstraintFailed or NoSuchTable)
@@ -350,15 +356,17 @@ internal sealed partial class Fixtures(Db db, TimeProvider clock)
     {
         foreach (var model in objects.Select(item => item.Model).Distinct())
         {
-            foreach (var (table, own) in model.Relations.Select(relation => (relation.Join!.Table, relation.Join.Own)).Prepend((model.Table, model.Key.Column)))
+            var joins = model.Relations.Select(relation => (relation.Join!.Table, relation.Join.Own));
+            foreach (var (table, own) in joins.Prepend((model.Table, model.Key.Column)))
             {
                 var broken = await tx.FirstAsync(BrokenReference, ("table", table));
                 if (broken is null) continue;
 
-                var (key, value) = await tx.FirstAsync(
-                    new Sql<(object?, object?)>($"SELECT {own}, {broken.Column} FROM {table} WHERE rowid = {broken.RowId}", row => (row.Value(0), row.Value(1))));
-                var text = $"The row in table '{table}' with {(own == model.Key.Column ? "primary key" : own)} '{key}' has an invalid foreign key: "
-                    + $"{table}.{broken.Column} contains a value '{value}' that does not have a corresponding value in {broken.Target}.";
+                var (key, value) = await tx.FirstAsync(new Sql<(object?, object?)>(
+                    $"SELECT {own}, {broken.Column} FROM {table} WHERE rowid = {broken.RowId}", row => (row.Value(0), row.Value(1))));
+                var text = $"The row in table '{table}' with {(table == model.Table ? "primary key" : own)} '{key}' has an invalid "
+                    + $"foreign key: {table}.{broken.Column} contains a value '{value}' that does not have a corresponding value "
+                    + $"in {broken.Target}.";
                 throw objects.Find(item => item.Model == model && Equals(item.SavedKey, key))?.Error(name, text)
                     ?? new FixtureException($"Problem installing fixtures: {text}");
             }
@@ -402,7 +410,7 @@ internal sealed partial class Fixtures(Db db, TimeProvider clock)
     private const int NoSuchTable = 1;
     private const int ConstraintFailed = 19;
 
-    [GeneratedRegex(@"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d{1,7})?)?( ?(Z|[+-]\d\d:\d\d))?)?$", RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?( ?(Z|[+-]\d\d:\d\d))?)?$", RegexOptions.CultureInvariant)]
     private static partial Regex TimeForm { get; }
 
     private static readonly Sql<string> Tables = new("SELECT name FROM sqlite_master WHERE type = 'table'", row => row.Text(0));

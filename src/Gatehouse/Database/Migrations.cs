@@ -166,7 +166,8 @@ internal sealed class Migrations(Db db, TimeProvider clock)
 
             var unknown = Applied.Where(name => Django.Apps.ContainsKey(App(name))).Except(Django.Names).ToList();
             if (unknown.Count > 0)
-                throw Refuse($"its schema is newer than the one this version of Gatehouse knows: {List(unknown)} is applied and unknown",
+                throw Refuse(
+                    $"its schema is newer than the one this version of Gatehouse knows: {List(unknown)} is applied and unknown",
                     "Update Gatehouse, or keep the Django project at the versions that Gatehouse names as supported.");
 
             var missing = Django.Apps.Where(app => Required.Contains(app.Key) || app.Value.Any(Applied.Contains))

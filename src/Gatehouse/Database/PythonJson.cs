@@ -8,7 +8,9 @@ namespace Gatehouse.Database;
 internal static class PythonJson
 {
     /// <param name="to">Where it is written.</param>
-    /// <param name="value">Null, text, number, truth value, <see cref="JsonElement"/>, a list of these, or an object as (name, value) pairs.</param>
+    /// <param name="value">
+    /// Null, text, number, truth value, <see cref="JsonElement"/>, a list of these, or an object as (name, value) pairs.
+    /// </param>
     /// <param name="indent">Spaces for each level, or null for one line.</param>
     /// <param name="ascii">Whether other characters are escaped (<c>ensure_ascii</c>).</param>
     public static StringBuilder Write(StringBuilder to, object? value, int? indent = null, bool ascii = false)

@@ -1,1 +1,0 @@
-namespace Gatehouse.Admin; internal static class Placeholder;

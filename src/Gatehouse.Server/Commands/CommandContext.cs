@@ -1,0 +1,75 @@
+using System.CommandLine;
+using Gatehouse.Database;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Gatehouse.Server.Commands;
+
+/// <summary>What every verb has: the options from all sources, and services made from them.</summary>
+internal sealed class CommandContext(GatehouseProgram program, string? settingsFile, string? database)
+{
+    public GatehouseProgram Program => program;
+
+    /// <summary>
+    /// Fills options: the host's own, then appsettings.json and the environment (<c>Gatehouse</c>), then the settings file, then the command
+    /// line. Returns what of the settings file was passed over, for the log.
+    /// </summary>
+    public IReadOnlyList<string> Fill(GatehouseOptions options, IConfiguration configuration)
+    {
+        program.Configure?.Invoke(options);
+        GatehouseConfiguration.Apply(configuration.GetSection("Gatehouse"), options);
+        var notes = settingsFile is null ? [] : DjangoSettings.Apply(settingsFile, options);
+        if (database is not null) options.Database = database;
+        return notes;
+    }
+
+    /// <summary>Adds Gatehouse to an application, with these options.</summary>
+    public IReadOnlyList<string> AddGatehouse(IServiceCollection services, IConfiguration configuration)
+    {
+        // Once now, so that what is wrong stops the start before anything else happens.
+        var notes = Fill(new GatehouseOptions(), configuration);
+        services.AddGatehouse(options => Fill(options, configuration));
+        program.Services?.Invoke(services);
+        return notes;
+    }
+
+    /// <summary>Runs a verb that is no server: with services, and failures as one line on standard error.</summary>
+    public async Task<int> RunAsync(Func<IServiceProvider, Task<int>> verb, bool migrated = true)
+    {
+        try
+        {
+            var configuration = new ConfigurationBuilder().AddJsonFile("appsettings.json", optional: true).AddEnvironmentVariables().Build();
+            var services = new ServiceCollection();
+            services.AddLogging(log => log.AddSimpleConsole(o => o.SingleLine = true).SetMinimumLevel(LogLevel.Warning));
+            services.AddSingleton<IConfiguration>(configuration);
+            AddGatehouse(services, configuration);
+            await using var provider = services.BuildServiceProvider();
+
+            if (migrated)
+                foreach (var start in provider.GetServices<IHostedService>()) await start.StartAsync(CancellationToken.None);
+            return await verb(provider);
+        }
+        catch (Exception error) when (OneLine(error) is { } line)
+        {
+            await Console.Error.WriteLineAsync(line);
+            return 1;
+        }
+    }
+
+    /// <summary>What a person can do something about, in one line; null for our own faults, which show themselves whole.</summary>
+    public static string? OneLine(Exception error) => error switch
+    {
+        SettingException or MigrationException or FixtureException or DatabaseUnavailableException or CommandException => error.Message,
+        IOException or UnauthorizedAccessException => error.Message,
+        _ => null,
+    };
+
+    /// <summary>An action that runs <paramref name="verb"/>.</summary>
+    public static void SetAction(Command command, Func<ParseResult, CommandContext> context, Func<ParseResult, IServiceProvider, Task<int>> verb, bool migrated = true) =>
+        command.SetAction((parsed, _) => context(parsed).RunAsync(services => verb(parsed, services), migrated));
+}
+
+/// <summary>A verb's refusal, in one line.</summary>
+internal sealed class CommandException(string message) : Exception(message);

@@ -1,0 +1,111 @@
+using System.CommandLine;
+using System.Net;
+using System.Text;
+using Gatehouse.Admin;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Gatehouse.Server.Commands;
+
+/// <summary><c>gatehouse runserver [ADDR:PORT]</c>, and <c>gatehouse</c> alone.</summary>
+internal static class RunServer
+{
+    public const string DefaultAddress = "127.0.0.1:8000";
+
+    public static Command Make(Func<ParseResult, CommandContext> context)
+    {
+        var address = new Argument<string?>("ADDR:PORT")
+        {
+            Description = $"Where to listen: PORT, ADDR:PORT or [IPv6]:PORT; port 0 takes a free one. Default {DefaultAddress}.",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
+        var command = new Command("runserver", "Serve; without a verb this is what happens.") { address };
+        command.SetAction((parsed, ct) => RunAsync(context(parsed), parsed.GetValue(address), ct));
+        return command;
+    }
+
+    public static async Task<int> RunAsync(CommandContext context, string? address, CancellationToken ct)
+    {
+        try
+        {
+            var endpoint = ParseAddress(address ?? DefaultAddress);
+            await using var app = Build(context, endpoint);
+            await app.StartAsync(ct);
+            Welcome(app);
+            await app.WaitForShutdownAsync(ct);
+            return 0;
+        }
+        catch (Exception error) when (CommandContext.OneLine(error) is { } line)
+        {
+            await Console.Error.WriteLineAsync(line);
+            return 1;
+        }
+    }
+
+    private static WebApplication Build(CommandContext context, IPEndPoint address)
+    {
+        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions());
+        builder.Logging.ClearProviders().AddSimpleConsole(console =>
+        {
+            console.SingleLine = true;
+            console.UseUtcTimestamp = true;
+            console.TimestampFormat = "yyyy-MM-ddTHH:mm:ssZ ";
+        });
+        builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(30));
+
+        var notes = context.AddGatehouse(builder.Services, builder.Configuration);
+        builder.WebHost.UseKestrel(kestrel =>
+        {
+            var options = kestrel.ApplicationServices.GetRequiredService<GatehouseOptions>();
+            options.AnswersUnknownPaths = true;
+            kestrel.Listen(address);
+            kestrel.AddServerHeader = false;
+            // Bytes as they came: each scheme decodes what it reads, as under WSGI.
+            kestrel.RequestHeaderEncodingSelector = _ => Encoding.Latin1;
+            kestrel.Limits.MaxRequestBodySize = options.DataUploadMaxMemorySize + 64L * 1024;
+            kestrel.Limits.MaxRequestHeaderCount = 100;
+            kestrel.Limits.MaxRequestHeadersTotalSize = 32 * 1024;
+        });
+
+        var app = builder.Build();
+        foreach (var note in notes) app.Logger.Note(note);
+        app.UseGatehouse();
+        app.MapGatehouse();
+        app.MapGatehouseAdmin();
+        context.Program.Map?.Invoke(app);
+        return app;
+    }
+
+    private static void Welcome(WebApplication app)
+    {
+        var options = app.Services.GetRequiredService<GatehouseOptions>();
+        var url = app.Urls.First();
+        Console.WriteLine($"Gatehouse {Version} on {url}");
+        Console.WriteLine($"  database  {options.Database}");
+        Console.WriteLine($"  profile   {options.Profile} (docs/deviations.md)");
+        Console.WriteLine("  next      make the first user:  gatehouse createsuperuser");
+        Console.WriteLine($"            or register one:      curl {url}/api/accounts/register/ -d username=ali -d password=…");
+        Console.WriteLine("  docs      docs/quickstart.md; Ctrl-C stops the server");
+    }
+
+    public static string Version => typeof(RunServer).Assembly.GetName().Version!.ToString(3);
+
+    /// <exception cref="CommandException">It is no address.</exception>
+    internal static IPEndPoint ParseAddress(string text)
+    {
+        if (int.TryParse(text, out var port) && port is >= 0 and <= 65535) return new IPEndPoint(IPAddress.Loopback, port);
+        if (text.StartsWith("localhost:", StringComparison.OrdinalIgnoreCase)) text = "127.0.0.1" + text["localhost".Length..];
+        if (text.Contains(':') && IPEndPoint.TryParse(text, out var endpoint) && (text.StartsWith('[') || text.Count(c => c == ':') == 1)) return endpoint;
+        throw new CommandException($"'{text}' is not an address to listen on; write PORT or ADDR:PORT, for example {DefaultAddress}.");
+    }
+}
+
+internal static partial class ServerLog
+{
+    [LoggerMessage(2001, LogLevel.Warning, "{Note}")]
+    public static partial void Note(this ILogger logger, string note);
+}

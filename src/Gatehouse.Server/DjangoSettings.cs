@@ -1,0 +1,147 @@
+using System.Text.Json;
+
+namespace Gatehouse.Server;
+
+/// <summary>Reads Django's setting names from a JSON file (<c>--settings FILE</c>) into the options.</summary>
+internal static class DjangoSettings
+{
+    // Where a name's first words choose a group of options.
+    private static readonly (string Prefix, Func<GatehouseOptions, object> Group)[] Groups =
+    [
+        ("SESSION_", options => options.Session),
+        ("CSRF_", options => options.Csrf),
+        ("SECURE_", options => options.Secure),
+    ];
+
+    private static readonly HashSet<string> OfTheRoot =
+    [
+        "SECRET_KEY", "SECRET_KEY_FALLBACKS", "ALLOWED_HOSTS", "LOGIN_URL", "LOGIN_REDIRECT_URL", "LOGOUT_REDIRECT_URL", "PASSWORD_HASHERS",
+        "AUTH_PASSWORD_VALIDATORS", "DATA_UPLOAD_MAX_MEMORY_SIZE", "DATA_UPLOAD_MAX_NUMBER_FIELDS",
+    ];
+
+    // Settings that have one value here. Another one would be ignored silently, so it stops the start.
+    private static readonly Dictionary<string, string[]> Fixed = new()
+    {
+        ["AUTH_USER_MODEL"] = ["auth.User"],
+        ["SESSION_ENGINE"] = ["django.contrib.sessions.backends.db"],
+        ["SESSION_SERIALIZER"] = ["django.contrib.sessions.serializers.JSONSerializer"],
+        ["CSRF_USE_SESSIONS"] = ["false"],
+        ["CSRF_FAILURE_VIEW"] = ["django.views.csrf.csrf_failure"],
+        ["USE_TZ"] = ["true"],
+        ["APPEND_SLASH"] = ["true"],
+        ["LANGUAGE_CODE"] = ["en-us", "en", "en-gb"],
+        ["USE_X_FORWARDED_PORT"] = ["false"],
+    };
+
+    private static readonly Dictionary<string, string[]> FixedInRestFramework = new()
+    {
+        ["DEFAULT_RENDERER_CLASSES"] = ["rest_framework.renderers.JSONRenderer", "rest_framework.renderers.BrowsableAPIRenderer"],
+        ["DEFAULT_PARSER_CLASSES"] = ["rest_framework.parsers.JSONParser", "rest_framework.parsers.FormParser", "rest_framework.parsers.MultiPartParser"],
+        ["EXCEPTION_HANDLER"] = ["rest_framework.views.exception_handler"],
+        ["STRICT_JSON"] = ["true"],
+        ["UNICODE_JSON"] = ["true"],
+        ["COMPACT_JSON"] = ["true"],
+        ["TEST_REQUEST_DEFAULT_FORMAT"] = ["multipart", "json"],
+    };
+
+    // Not in this version, and no reason to refuse a project's settings file: said in the log at each start. Their schemes accept nobody.
+    private static readonly string[] LaterSections = ["SIMPLE_JWT", "OAUTH2_PROVIDER"];
+    private static readonly string[] LaterSchemes =
+        ["JWTAuthentication", "JWTStatelessUserAuthentication", "OAuth2Authentication", "OAuth2ProtectedResourceAuthentication"];
+
+    /// <returns>What was passed over, a line each.</returns>
+    public static IReadOnlyList<string> Apply(string file, GatehouseOptions options)
+    {
+        using var json = Read(file);
+        var notes = new List<string>();
+        var others = new List<string>();
+        foreach (var setting in json.RootElement.EnumerateObject())
+        {
+            var (name, value) = (setting.Name, setting.Value);
+            if (name == "DATABASES") options.Database = Database(value, Path.GetDirectoryName(Path.GetFullPath(file))!);
+            else if (name == "REST_FRAMEWORK") RestFramework(value, options, notes);
+            else if (name == "AUTHENTICATION_BACKENDS") RequireFixed(name, value, ["django.contrib.auth.backends.ModelBackend"]);
+            else if (Fixed.TryGetValue(name, out var allowed)) RequireFixed(name, value, allowed);
+            else if (name == "CSRF_HEADER_NAME") options.Csrf.HeaderName = HeaderName(value.GetString() ?? "");
+            else if (name == "SECURE_PROXY_SSL_HEADER") options.Secure.ProxySslHeader = ProxyHeader(value);
+            else if (name is "X_FRAME_OPTIONS") OptionsMapper.Set(options.Secure, "FRAME_OPTIONS", value, name);
+            else if (name is "USE_X_FORWARDED_HOST") OptionsMapper.Set(options.Secure, name, value, name);
+            else if (LaterSections.Contains(name)) notes.Add($"{name}: not in this version yet, so these settings have no effect.");
+            else if (OfTheRoot.Contains(name)) OptionsMapper.Set(options, name, value, name);
+            else if (Array.Find(Groups, one => name.StartsWith(one.Prefix, StringComparison.Ordinal)) is { Prefix: not null } group)
+                OptionsMapper.Set(group.Group(options), name[group.Prefix.Length..], value, name);
+            else others.Add(name);
+        }
+        if (others.Count > 0) notes.Add($"Passed over, since they belong to other apps: {string.Join(", ", others)}.");
+        return notes;
+    }
+
+    private static JsonDocument Read(string file)
+    {
+        try
+        {
+            var json = JsonDocument.Parse(
+                File.ReadAllBytes(file), new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true });
+            return json.RootElement.ValueKind == JsonValueKind.Object ? json : throw new SettingException($"{file} must hold one JSON object of settings.");
+        }
+        catch (JsonException error)
+        {
+            throw new SettingException($"{file} is no JSON: {error.Message}", error);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new SettingException($"The settings file cannot be read: {error.Message}", error);
+        }
+    }
+
+    private static void RestFramework(JsonElement section, GatehouseOptions options, List<string> notes)
+    {
+        if (section.ValueKind != JsonValueKind.Object) throw new SettingException("REST_FRAMEWORK must be an object of settings.");
+
+        // DRF's own defaults go with DRF's settings: a project that leaves one out means DRF's, not ours.
+        options.RestFramework.DefaultAuthenticationClasses = ["SessionAuthentication", "BasicAuthentication"];
+        options.RestFramework.DefaultPermissionClasses = ["AllowAny"];
+        foreach (var setting in section.EnumerateObject())
+        {
+            var path = $"REST_FRAMEWORK: {setting.Name}";
+            if (FixedInRestFramework.TryGetValue(setting.Name, out var allowed)) RequireFixed(path, setting.Value, allowed);
+            else OptionsMapper.Set(options.RestFramework, setting.Name, setting.Value, path);
+        }
+
+        var schemes = options.RestFramework.DefaultAuthenticationClasses;
+        foreach (var later in schemes.Where(name => LaterSchemes.Contains(name[(name.LastIndexOf('.') + 1)..])).ToList())
+        {
+            schemes.Remove(later);
+            notes.Add($"REST_FRAMEWORK: DEFAULT_AUTHENTICATION_CLASSES names {later}: not in this version yet, so its credentials are accepted from nobody.");
+        }
+    }
+
+    private static void RequireFixed(string name, JsonElement value, string[] allowed)
+    {
+        var given = value.ValueKind == JsonValueKind.Array ? value.EnumerateArray().Select(Plain).ToArray() : [Plain(value)];
+        if (Array.Find(given, one => !allowed.Contains(one)) is { } other)
+            throw new SettingException($"{name} is {other}, which this version does not support. Take the setting out, or write {string.Join(" or ", allowed)}.");
+    }
+
+    private static string Plain(JsonElement value) => value.ValueKind == JsonValueKind.String ? value.GetString()! : value.GetRawText();
+
+    private static string Database(JsonElement databases, string folder)
+    {
+        if (databases.ValueKind != JsonValueKind.Object || !databases.TryGetProperty("default", out var database) || database.ValueKind != JsonValueKind.Object)
+            throw new SettingException("DATABASES must hold an object 'default' with ENGINE and NAME.");
+        var engine = database.TryGetProperty("ENGINE", out var e) ? e.GetString() : null;
+        var name = database.TryGetProperty("NAME", out var n) ? n.GetString() : null;
+        if (engine != "django.db.backends.sqlite3" || string.IsNullOrEmpty(name))
+            throw new SettingException($"DATABASES: default: ENGINE {engine ?? "is missing"}; this version supports django.db.backends.sqlite3 with the file as NAME.");
+        return "sqlite:///" + Path.Combine(folder, name);
+    }
+
+    private static List<string> ProxyHeader(JsonElement value) =>
+        value.ValueKind == JsonValueKind.Array && value.GetArrayLength() == 2 && value.EnumerateArray().All(one => one.ValueKind == JsonValueKind.String)
+            ? [HeaderName(value[0].GetString()!), value[1].GetString()!]
+            : throw new SettingException("SECURE_PROXY_SSL_HEADER takes a header and its value, for example [\"HTTP_X_FORWARDED_PROTO\", \"https\"].");
+
+    // HTTP_X_CSRFTOKEN is WSGI's spelling of X-CSRFToken.
+    private static string HeaderName(string name) =>
+        name.StartsWith("HTTP_", StringComparison.Ordinal) ? name["HTTP_".Length..].Replace('_', '-') : name;
+}

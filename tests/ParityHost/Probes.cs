@@ -1,0 +1,180 @@
+using System.Text.Json;
+using Gatehouse.Authentication;
+using Gatehouse.AuthTokens;
+using Gatehouse.Http;
+using Gatehouse.Permissions;
+using Gatehouse.Sessions;
+using Gatehouse.Throttling;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+
+namespace Gatehouse.ParityHost;
+
+/// <summary>The probe endpoints, by the library's public API alone.</summary>
+internal static class Probes
+{
+    private static readonly Dictionary<string, Type> SchemesByName = new()
+    {
+        ["session"] = typeof(SessionAuthentication),
+        ["basic"] = typeof(BasicAuthentication),
+        ["token"] = typeof(TokenAuthentication),
+    };
+
+    private static readonly Type[] TokenThenBasic = [typeof(TokenAuthentication), typeof(BasicAuthentication)];
+
+    public static void Map(WebApplication app)
+    {
+        MapViews(app);
+        MapPages(app);
+    }
+
+    private static void MapViews(IEndpointRouteBuilder app)
+    {
+        Who(app, "/probe/echo/", "Echo", "GET and the write methods all answer with who the request was taken to be.")
+            .WithSchemes(typeof(TokenAuthentication), typeof(BasicAuthentication), typeof(SessionAuthentication)).RequirePermission(new AllowAny());
+
+        foreach (var names in Orders(SchemesByName.Keys))
+        {
+            var schemes = names.Select(name => SchemesByName[name]).ToArray();
+            Who(app, $"/probe/scheme/{string.Join('-', names)}/", "Scheme").WithSchemes(schemes).RequirePermission(new IsAuthenticated());
+            Who(app, $"/probe/open/{string.Join('-', names)}/", "Scheme").WithSchemes(schemes).RequirePermission(new AllowAny());
+        }
+
+        Permitted(app, "allow-any", new AllowAny());
+        Permitted(app, "is-authenticated", new IsAuthenticated());
+        Permitted(app, "is-admin", new IsAdminUser());
+        Permitted(app, "authenticated-or-read-only", new IsAuthenticatedOrReadOnly());
+        Permitted(app, "seed-is-admin", new SeedIsAdmin());
+        Permitted(app, "model", new DjangoModelPermissions("auth.group"));
+        Permitted(app, "model-or-anon-read-only", new DjangoModelPermissionsOrAnonReadOnly("auth.group"));
+        Permitted(app, "admin-and-model", new IsAdminUser() & new DjangoModelPermissions("auth.group"));
+        Permitted(app, "admin-or-read-only", new IsAdminUser() | new IsAuthenticatedOrReadOnly());
+        Permitted(app, "not-admin", new IsAuthenticated() & !new IsAdminUser());
+
+        Throttled(app, "anon", new AnonRateThrottle());
+        Throttled(app, "user", new UserRateThrottle());
+        Throttled(app, "scoped", new ScopedRateThrottle()).ThrottleScope("uploads");
+        Throttled(app, "scoped-twin", new ScopedRateThrottle()).ThrottleScope("uploads");
+        Throttled(app, "scoped-daily", new ScopedRateThrottle()).ThrottleScope("daily");
+        Throttled(app, "unscoped", new ScopedRateThrottle());
+        Throttled(app, "hourly", new AnonRateThrottle("2/hour"));
+        Throttled(app, "both", new AnonRateThrottle("3/min"), new UserRateThrottle("2/min"));
+        Throttled(app, "guarded", new AnonRateThrottle("3/min")).RequirePermission(new IsAuthenticated());
+
+        Says(app, "/probe/secure-api/", "Secure Api", _ => "You are authenticated", isFunction: true).RequirePermission(new IsAuthenticated());
+        Says(app, "/probe/admin-only/", "Admin Only", _ => "Admin Access Only", isFunction: true).RequirePermission(new IsAdminUser());
+        Says(app, "/probe/my-token/", "My Token", _ => "Hello, token user!").WithSchemes(typeof(TokenAuthentication)).RequirePermission(new AllowAny());
+        Says(app, "/probe/hello-token/", "Hello Token", http => $"Hello, {http.GetUser()}! You are authenticated with Token.")
+            .WithSchemes(typeof(TokenAuthentication)).RequirePermission(new IsAuthenticated());
+
+        app.MapView("/probe/add-data/", "Add Data", view =>
+        {
+            view.IsFunction = true;
+            view.Get(() => ApiJson.Empty()).Post(() => ApiJson.Empty());
+        }).WithSchemes(TokenThenBasic).RequirePermission(new AllowAny());
+        app.MapView("/probe/parse/", "Parse", view => view.Post(ParseAsync).Put(ParseAsync).Patch(ParseAsync)).WithSchemes().RequirePermission(new AllowAny());
+    }
+
+    private static void MapPages(IEndpointRouteBuilder app)
+    {
+        app.MapPage("/probe/csrf/", (HttpContext http) => ApiJson.Ok(new { csrftoken = http.GetCsrfToken() }));
+        app.MapPage("/probe/plain/", async (HttpContext http) =>
+            ApiJson.Ok(new { method = http.Request.Method, user = (await http.GetSessionUserAsync())?.Username ?? "" }));
+        app.MapPage("/probe/needs-login/", async (HttpContext http) =>
+            await http.GetSessionUserAsync() is { } user ? ApiJson.Ok(new { user = user.Username }) : http.RedirectToLogin());
+        app.MapPage("/probe/needs-perm/", async (HttpContext http, Users.UserAccounts accounts, CancellationToken ct) =>
+            await http.GetSessionUserAsync() is { } user && await accounts.HasPermAsync(user, "auth.add_group", ct)
+                ? ApiJson.Ok(new { user = user.Username })
+                : http.ForbiddenPage());
+        app.MapPage("/probe/session/", async (HttpContext http) =>
+        {
+            var user = await http.GetSessionUserAsync();
+            return ApiJson.Ok(new { user = user?.Username ?? "", keys = (await http.GetSessionAsync()).Keys.Order(StringComparer.Ordinal).ToArray() });
+        });
+        app.MapPage("/probe/session/set/", async (HttpContext http) =>
+        {
+            (await http.GetSessionAsync()).Set("colour", http.Request.Query["colour"].LastOrDefault() ?? "green");
+            return ApiJson.Ok(new { ok = true });
+        });
+    }
+
+    private static IEndpointConventionBuilder Permitted(IEndpointRouteBuilder app, string name, RequestPermission permission) =>
+        Who(app, $"/probe/perm/{name}/", "Permitted").WithSchemes(TokenThenBasic).RequirePermission(permission);
+
+    private static IEndpointConventionBuilder Throttled(IEndpointRouteBuilder app, string name, params RequestThrottle[] throttles) =>
+        Who(app, $"/probe/throttle/{name}/", "Throttled").WithSchemes(TokenThenBasic).RequirePermission(new AllowAny()).Throttle(throttles);
+
+    private static IEndpointConventionBuilder Who(IEndpointRouteBuilder app, string path, string name, string description = "") =>
+        app.MapView(path, name, view =>
+        {
+            view.Description = description;
+            view.Get(Answer).Post(Answer).Put(Answer).Patch(Answer).Delete(Answer);
+        });
+
+    private static ApiJson Answer(HttpContext http)
+    {
+        var identity = http.GetIdentity();
+        var anonymous = identity.Scheme is null;
+        return ApiJson.Ok(new
+        {
+            user = identity.User?.Username ?? (anonymous ? "" : null),
+            user_id = identity.User?.Id.Number,
+            user_class = identity.User is not null ? "User" : anonymous ? "AnonymousUser" : null,
+            authenticated = identity.User is not null,
+            is_staff = identity.User?.IsStaff ?? false,
+            auth = identity.Auth is AuthToken ? "Token" : null,
+            scheme = identity.Scheme?.GetType().Name,
+        });
+    }
+
+    private static IEndpointConventionBuilder Says(IEndpointRouteBuilder app, string path, string name, Func<HttpContext, string> text, bool isFunction = false) =>
+        app.MapView(path, name, view =>
+        {
+            view.IsFunction = isFunction;
+            view.Get((HttpContext http) => ApiJson.Ok(new { message = text(http) }));
+        });
+
+    private static async Task<IResult> ParseAsync(HttpContext http)
+    {
+        var data = await RequestData.ReadAsync(http);
+        if (data.Error is { } error) return error;
+        if (data.Form is { } form) return ApiJson.Ok(new { type = "QueryDict", data = form });
+
+        var json = data.Json!.Value;
+        var type = json.ValueKind switch
+        {
+            JsonValueKind.Object => "dict",
+            JsonValueKind.Array => "list",
+            JsonValueKind.String => "str",
+            JsonValueKind.True or JsonValueKind.False => "bool",
+            JsonValueKind.Number => json.GetRawText().AsSpan().IndexOfAny('.', 'e', 'E') < 0 ? "int" : "float",
+            _ => "NoneType",
+        };
+        try
+        {
+            return ApiJson.Ok(new { type, data = json });
+        }
+        catch (Exception error) when (error is ArgumentException or InvalidOperationException)
+        {
+            // A lone surrogate can be written in JSON's escapes but not in UTF-8. The real stack fails here with 500.
+            return ApiError.Detail(StatusCodes.Status400BadRequest, "The body holds text that is not Unicode.");
+        }
+    }
+
+    /// <summary>Every order of every choice of names: the paths of <c>/probe/scheme/</c>.</summary>
+    private static IEnumerable<string[]> Orders(IReadOnlyCollection<string> names)
+    {
+        foreach (var first in names)
+        {
+            yield return [first];
+            foreach (var rest in Orders([.. names.Where(name => name != first)])) yield return [first, .. rest];
+        }
+    }
+}
+
+/// <summary>Tutorial D's permission class: three lines.</summary>
+internal sealed class SeedIsAdmin : RequestPermission
+{
+    public override ValueTask<bool> AllowsAsync(HttpContext http) => new(http.GetUser() is { IsStaff: true });
+}
