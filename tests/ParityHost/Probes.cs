@@ -155,7 +155,7 @@ internal static class Probes
         {
             return ApiJson.Ok(new { type, data = json });
         }
-        catch (Exception error) when (error is ArgumentException or InvalidOperationException)
+        catch (Exception invalid) when (invalid is ArgumentException or InvalidOperationException)
         {
             // A lone surrogate can be written in JSON's escapes but not in UTF-8. The real stack fails here with 500.
             return ApiError.Detail(StatusCodes.Status400BadRequest, "The body holds text that is not Unicode.");

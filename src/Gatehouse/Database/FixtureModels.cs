@@ -74,7 +74,8 @@ internal static class FixtureModels
 
         new("oauth2_provider.IDToken", "oauth2_provider_idtoken",
             To("user", "auth.user").OrNull(), Uuid("jti").Or(() => Guid.NewGuid()),
-            To("application", "oauth2_provider.application").OrNull(), Time("expires"), Text("scope").Or(""), Time("created").OrNow(), Time("updated").OrNow()),
+            To("application", "oauth2_provider.application").OrNull(), Time("expires"), Text("scope").Or(""),
+            Time("created").OrNow(), Time("updated").OrNow()),
 
         new("oauth2_provider.DeviceGrant", "oauth2_provider_devicegrant",
             To("user", "auth.user").OrNull(), Text("device_code"), Text("user_code"), Text("scope").Or(""), Int("interval").Or(5L),
@@ -212,7 +213,8 @@ internal sealed class FixtureModel
             .Select(reference => reference.Target).Where(model => model.HasNaturalKey);
 
     /// <summary>Key first, then <see cref="Columns"/>.</summary>
-    public Sql<object?[]> Select => field ??= new($"SELECT {Key.Column}, {List(column => column)} FROM {Table} ORDER BY {Key.Column}", ReadAll);
+    public Sql<object?[]> Select => field ??= new(
+        $"SELECT {Key.Column}, {List(column => column)} FROM {Table} ORDER BY {Key.Column}", ReadAll);
 
     /// <summary>Writes an object over the one with its key, or as a new one; the row is its key.</summary>
     public Sql<object?> SaveByKey => field ??= Save(Key.Column);

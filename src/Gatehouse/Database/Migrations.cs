@@ -161,8 +161,10 @@ internal sealed class Migrations(Db db, TimeProvider clock)
             if (IsEmpty) return this;
 
             if (!Tables.Contains("django_migrations"))
-                throw Refuse($"it holds tables ({List(Tables.Where(name => !IsOwn(name)).Order(StringComparer.Ordinal))}) "
-                    + "but no django_migrations, so it belongs to another program", "Name a new file, or the database of a Django project.");
+                throw Refuse(
+                    $"it holds tables ({List(Tables.Where(name => !IsOwn(name)).Order(StringComparer.Ordinal))}) "
+                    + "but no django_migrations, so it belongs to another program",
+                    "Name a new file, or the database of a Django project.");
 
             var unknown = Applied.Where(name => Django.Apps.ContainsKey(App(name))).Except(Django.Names).ToList();
             if (unknown.Count > 0)
