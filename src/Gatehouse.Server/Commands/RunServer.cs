@@ -45,7 +45,7 @@ internal static class RunServer
         }
     }
 
-    private static WebApplication Build(CommandContext context, IPEndPoint address)
+    internal static WebApplication Build(CommandContext context, IPEndPoint address)
     {
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions());
         builder.Logging.ClearProviders().AddSimpleConsole(console =>

@@ -1,0 +1,101 @@
+using Gatehouse.Tests.Database;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
+using Xunit;
+
+namespace Gatehouse.Tests;
+
+/// <summary>
+/// A test against the real server: in this process, on Kestrel with the program's own settings, on SQLite, with a clock that the test
+/// moves. When it ends, no password, token, session key or CSRF secret that went over the wire may stand in the log.
+/// </summary>
+public abstract class GatehouseTest : IAsyncLifetime
+{
+    public const string SecretKey = "key-of-the-tests-0123456789-abcdefghijklmnopqrstuvwxyz";
+
+    private readonly List<TestServer> servers = [];
+
+    protected GatehouseTest()
+    {
+        Secrets.Add(SecretKey);
+        Users = new TestUsers(Database, Secrets);
+    }
+
+    protected static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    protected TestClock Clock { get; } = new();
+    protected TestLog Log { get; } = new();
+    protected Secrets Secrets { get; } = new();
+    protected TestUsers Users { get; }
+    protected TestServer Server => servers[0];
+
+    /// <summary>No cookies, no redirects.</summary>
+    protected HttpClient Http => Server.Http;
+
+    private protected DatabaseFile Database { get; } = new();
+
+    protected virtual void Configure(GatehouseOptions options)
+    {
+    }
+
+    protected virtual void AddServices(IServiceCollection services)
+    {
+    }
+
+    protected virtual void Map(WebApplication app)
+    {
+    }
+
+    /// <summary>A client with a cookie jar, which sends the CSRF token that it was given.</summary>
+    protected Browser NewBrowser(TestServer? server = null) => new((server ?? Server).Http);
+
+    /// <summary>Starts one more server on the test's database.</summary>
+    protected async Task<TestServer> StartServerAsync(Action<GatehouseOptions>? configure = null, Action<IServiceCollection>? services = null)
+    {
+        var server = await TestServer.StartAsync(
+            options =>
+            {
+                options.Database = $"sqlite:///{Database.Path}";
+                options.DataFolder = Path.GetDirectoryName(Database.Path)!;
+                options.SecretKey = SecretKey;
+                // Cheap: what a hash costs is not what these tests are about.
+                options.PasswordHashers = ["md5", "pbkdf2_sha256", "pbkdf2_sha1", "argon2", "bcrypt_sha256", "scrypt"];
+                Configure(options);
+                configure?.Invoke(options);
+            },
+            added =>
+            {
+                AddServices(added);
+                services?.Invoke(added);
+            },
+            Map, Clock, Log, Secrets);
+        servers.Add(server);
+        return server;
+    }
+
+    public async ValueTask InitializeAsync()
+    {
+        await File.WriteAllBytesAsync(Database.Path, await MigratedDatabase.Value);
+        await StartAsync();
+    }
+
+    /// <summary>Starts the server of the test; a class whose tests start their own leaves it out.</summary>
+    protected virtual async Task StartAsync() => await StartServerAsync();
+
+    public async ValueTask DisposeAsync()
+    {
+        GC.SuppressFinalize(this);
+        foreach (var server in servers) await server.DisposeAsync();
+        Database.Dispose();
+        Assert.Empty(Secrets.FoundIn(Log.Lines));
+    }
+
+    // Migrating takes longer than most tests.
+    private static readonly Lazy<Task<byte[]>> MigratedDatabase = new(async () =>
+    {
+        using var file = new DatabaseFile();
+        using (var db = new Gatehouse.Database.Db($"sqlite:///{file.Path}"))
+            await new Gatehouse.Database.Migrations(db, TimeProvider.System).ApplyAsync(CancellationToken.None);
+        return await File.ReadAllBytesAsync(file.Path);
+    });
+}
