@@ -8,27 +8,54 @@ namespace Gatehouse.Admin;
 /// <summary>The admin site: signing in as staff, and what there is of it in this version.</summary>
 public static class AdminRoutes
 {
+    private const string Index = "/admin/";
     private const string Login = "/admin/login/";
+    private const string Logout = "/admin/logout/";
 
-    /// <summary>Maps <c>/admin/</c>.</summary>
+    /// <summary>Maps <c>/admin/</c> and all below it: who is no staff is sent to log in, whatever is asked for.</summary>
     public static void MapGatehouseAdmin(this IEndpointRouteBuilder routes)
     {
-        routes.MapPage("/admin/", IndexAsync);
-        routes.MapLoginPage(Login, "Gatehouse administration", staffOnly: true, leadsTo: "/admin/");
-        routes.MapLogoutPage("/admin/logout/", leadsTo: Login);
+        routes.MapPage(Index, ShowIndexAsync);
+        routes.MapLoginPage(Login, new LoginPageOptions { Title = "Gatehouse administration", StaffOnly = true, DefaultNext = Index });
+        routes.MapLogoutPage(Logout).AddEndpointFilter(StaffLogOutAsync);
+        routes.MapPage("/admin/{**path}", NoSuchPageAsync);
     }
 
-    private static async Task<IResult> IndexAsync(HttpContext http)
+    private static async Task<IResult> ShowIndexAsync(HttpContext http)
     {
-        http.Response.Headers.CacheControl = "max-age=0, no-cache, no-store, must-revalidate, private";
-        if (await http.GetSessionUserAsync() is not { IsStaff: true } user) return http.RedirectToLogin(Login);
+        if (await RefuseAsync(http) is { } refusal) return refusal;
+        NeverCache(http);
 
-        var name = HtmlEncoder.Default.Encode(user.Username);
+        var name = HtmlEncoder.Default.Encode((await http.GetSessionUserAsync())!.Username);
         return http.Page(
             "Gatehouse administration",
-            $"<h1>Gatehouse administration</h1>\n<p>Welcome, {name}. This version administers users, tokens and sessions from the command line: "
-            + "<code>gatehouse --help</code> lists the verbs.</p>\n"
-            + $"<form method=\"post\" action=\"/admin/logout/\">\n<input type=\"hidden\" name=\"csrfmiddlewaretoken\" value=\"{http.GetCsrfToken()}\">\n"
-            + "<button type=\"submit\">Log out</button>\n</form>");
+            $"""
+            <h1>Gatehouse administration</h1>
+            <p>Welcome, {name}. This version administers users, tokens and sessions from the command line: <code>gatehouse --help</code> lists the verbs.</p>
+            <form method="post" action="{Logout}">
+            <input type="hidden" name="csrfmiddlewaretoken" value="{http.GetCsrfToken()}">
+            <button type="submit">Log out</button>
+            </form>
+            """);
+    }
+
+    private static async Task<IResult> NoSuchPageAsync(HttpContext http) => await RefuseAsync(http) ?? http.NotFoundPage();
+
+    // Django's admin sends a stranger who logs out to the index, by any method.
+    private static async ValueTask<object?> StaffLogOutAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)
+    {
+        if (await context.HttpContext.GetSessionUserAsync() is { IsStaff: true }) return await next(context);
+        NeverCache(context.HttpContext);
+        return context.HttpContext.RedirectPage(Index);
+    }
+
+    private static void NeverCache(HttpContext http) =>
+        http.Response.Headers.CacheControl = "max-age=0, no-cache, no-store, must-revalidate, private";
+
+    private static async Task<IResult?> RefuseAsync(HttpContext http)
+    {
+        if (await http.GetSessionUserAsync() is { IsStaff: true }) return null;
+        NeverCache(http);
+        return http.RedirectToLogin(Login);
     }
 }

@@ -79,9 +79,11 @@ internal sealed class GatehouseMiddleware(
         }
         if (endpoint is not null)
         {
-            if (endpoint.Metadata.GetMetadata<PageMetadata>() is { CsrfProtected: true } && await csrf.RefuseAsync(http) is { } reason)
+            if (endpoint.Metadata.GetMetadata<PageMetadata>() is { CsrfProtected: true } && await csrf.RefuseAsync(http, readsAllBodies: false) is var verdict
+                && verdict != default)
             {
-                log.CsrfRefused(http.Request.Path, reason);
+                if (verdict.Reason is not { } reason) return new SuspiciousRequest();
+                log.CsrfRefused(LogText.Clean(http.Request.Path), LogText.Clean(reason));
                 return HtmlPage.CsrfFailure(noReferer: reason.EndsWith("no Referer.", StringComparison.Ordinal));
             }
             if (plans.Of(endpoint) is { } plan && await plan.RefuseAsync(http) is { } refusal) return refusal;
@@ -99,7 +101,7 @@ internal sealed class GatehouseMiddleware(
             allowedHost = host;
             return true;
         }
-        log.HostRefused(host.Length > 100 ? host[..100] : host);
+        log.HostRefused(LogText.Clean(host));
         return false;
     }
 
@@ -107,7 +109,7 @@ internal sealed class GatehouseMiddleware(
     {
         if (http.Response.HasStarted)
         {
-            log.FailedInAnswer(http.Request.Method, http.Request.Path, error);
+            log.FailedInAnswer(http.Request.Method, LogText.Clean(http.Request.Path), error);
             http.Abort();
             return;
         }
@@ -129,7 +131,7 @@ internal sealed class GatehouseMiddleware(
             default:
                 // The id finds the log line; what went wrong is nobody else's business.
                 var id = RandomNumberGenerator.GetHexString(12, lowercase: true);
-                log.Failed(http.Request.Method, http.Request.Path, id, error);
+                log.Failed(http.Request.Method, LogText.Clean(http.Request.Path), id, error);
                 answer = wantsJson ? ApiError.Detail(500, $"A server error occurred. The server's log has the details under {id}.") : HtmlPage.ServerError(id);
                 break;
         }

@@ -76,8 +76,8 @@ public sealed class GatehouseOptions
     /// <summary>The most fields of a form (<c>DATA_UPLOAD_MAX_NUMBER_FIELDS</c>). Default 1,000.</summary>
     public int DataUploadMaxNumberFields { get; set; } = 1_000;
 
-    /// <summary>The deepest nesting of a JSON body. Default 128.</summary>
-    public int MaxJsonDepth { get; set; } = 128;
+    /// <summary>The deepest nesting of a JSON body, at most 900. Default 512.</summary>
+    public int MaxJsonDepth { get; set; } = 512;
 
     /// <summary>Whether paths that nothing serves get Django's Not Found page. The program sets it; an application has pages of its own.</summary>
     public bool AnswersUnknownPaths { get; set; }

@@ -23,6 +23,10 @@ internal static class GatehouseSetup
 
     public static void Complete(GatehouseOptions options)
     {
+        if ("\uFB01".Normalize(System.Text.NormalizationForm.FormKC) != "fi")
+            throw new SettingException(
+                "This process runs in globalization-invariant mode, where look-alikes of a user name cannot be told apart. Install ICU (Debian: libicu72) "
+                + "and leave InvariantGlobalization and DOTNET_SYSTEM_GLOBALIZATION_INVARIANT unset.");
         if (options.Database.Length == 0) options.Database = "sqlite:///" + Path.Combine(options.DataFolder, "gatehouse.db");
         var file = Check("DATABASES", () => DatabaseUrl.SqlitePath(options.Database));
         Check("CSRF_TRUSTED_ORIGINS", () => new TrustedOrigins(options.Csrf.TrustedOrigins));
@@ -32,8 +36,8 @@ internal static class GatehouseSetup
         CheckPositive("CSRF_COOKIE_AGE", options.Csrf.CookieAge);
         if (options.Secure.ProxySslHeader.Count is not (0 or 2))
             throw new SettingException("SECURE_PROXY_SSL_HEADER takes a header and its value, for example [\"X-Forwarded-Proto\", \"https\"].");
-        if (options.DataUploadMaxMemorySize < 1 || options.DataUploadMaxNumberFields < 1 || options.MaxJsonDepth is < 1 or > 512)
-            throw new SettingException("DATA_UPLOAD_MAX_MEMORY_SIZE and DATA_UPLOAD_MAX_NUMBER_FIELDS must be positive, MaxJsonDepth from 1 to 512.");
+        if (options.DataUploadMaxMemorySize < 1 || options.DataUploadMaxNumberFields < 1 || options.MaxJsonDepth is < 1 or > 900)
+            throw new SettingException("DATA_UPLOAD_MAX_MEMORY_SIZE and DATA_UPLOAD_MAX_NUMBER_FIELDS must be positive, MaxJsonDepth from 1 to 900.");
         if (options.RestFramework.NumProxies < 0) throw new SettingException("NUM_PROXIES must not be negative; 0 means that there is no proxy.");
         foreach (var rate in options.RestFramework.DefaultThrottleRates)
             if (!string.IsNullOrEmpty(rate.Value))

@@ -155,7 +155,7 @@ internal static class Probes
         {
             return ApiJson.Ok(new { type, data = json });
         }
-        catch (Exception invalid) when (invalid is ArgumentException or InvalidOperationException)
+        catch (Exception invalid) when (invalid is ArgumentException or JsonException)
         {
             // A lone surrogate can be written in JSON's escapes but not in UTF-8. The real stack fails here with 500.
             return ApiError.Detail(StatusCodes.Status400BadRequest, "The body holds text that is not Unicode.");
@@ -168,6 +168,7 @@ internal static class Probes
         foreach (var first in names)
         {
             yield return [first];
+            yield return [first, first];
             foreach (var rest in Orders([.. names.Where(name => name != first)])) yield return [first, .. rest];
         }
     }

@@ -1,4 +1,3 @@
-using System.Text;
 using Gatehouse.Http;
 using Gatehouse.Sessions;
 using Gatehouse.Users;
@@ -12,20 +11,14 @@ namespace Gatehouse;
 public static class LoginPages
 {
     /// <summary>Maps a login page.</summary>
-    /// <param name="routes">The application.</param>
-    /// <param name="path">With its trailing slash.</param>
-    /// <param name="title">Heading of the page.</param>
-    /// <param name="staffOnly">Refuse others than staff, as the admin site does.</param>
-    /// <param name="leadsTo">Where it leads without a <c>next</c>; null: <c>LOGIN_REDIRECT_URL</c>.</param>
-    public static IEndpointConventionBuilder MapLoginPage(
-        this IEndpointRouteBuilder routes, string path, string title = "Log in", bool staffOnly = false, string? leadsTo = null)
+    public static IEndpointConventionBuilder MapLoginPage(this IEndpointRouteBuilder routes, string path, LoginPageOptions? options = null)
     {
-        var page = new LoginPage(title, staffOnly, leadsTo);
+        var page = new LoginPage(options ?? new LoginPageOptions());
         return routes.MapPage(path, page.HandleAsync);
     }
 
     /// <summary>Maps a logout page: POST ends the session and leads to <c>next</c> or <c>LOGOUT_REDIRECT_URL</c>.</summary>
-    public static IEndpointConventionBuilder MapLogoutPage(this IEndpointRouteBuilder routes, string path, string? leadsTo = null) =>
+    public static RouteHandlerBuilder MapLogoutPage(this IEndpointRouteBuilder routes, string path, string? leadsTo = null) =>
         routes.MapPage(path, (HttpContext http, SessionLogin login, GatehouseOptions options) => LogoutPage.HandleAsync(http, login, options, leadsTo));
 
     /// <summary>Sends the visitor to log in and then back here (<c>login_required</c>).</summary>
@@ -44,27 +37,58 @@ public static class LoginPages
     /// <param name="body">HTML, with all that is not yours encoded.</param>
     public static IResult Page(this HttpContext http, string title, string body) => new HtmlPage(StatusCodes.Status200OK, title, body);
 
+    /// <summary>A redirect as Django sends it.</summary>
+    public static IResult RedirectPage(this HttpContext http, string location) => new DjangoRedirect(location);
+
+    /// <summary>Django's Not Found page.</summary>
+    public static IResult NotFoundPage(this HttpContext http) => HtmlPage.NotFound();
+
     /// <summary>A 403 page (<c>PermissionDenied</c> in a plain view).</summary>
     public static IResult ForbiddenPage(this HttpContext http) => HtmlPage.Forbidden();
 }
 
-internal sealed class LoginPage(string title, bool staffOnly, string? leadsTo)
+/// <summary>What a login page may have of its own.</summary>
+public sealed class LoginPageOptions
 {
+    /// <summary>Heading.</summary>
+    public string Title { get; init; } = "Log in";
+
+    /// <summary>Refuse others than staff, and send staff who are logged in on to <see cref="DefaultNext"/>, as the admin site does.</summary>
+    public bool StaffOnly { get; init; }
+
+    /// <summary>The <c>next</c> that the form has when the address has none. Default: none, which leads to <c>LOGIN_REDIRECT_URL</c>.</summary>
+    public string DefaultNext { get; init; } = "";
+
+    /// <summary>Give the button the name <c>submit</c>, as REST framework's page does.</summary>
+    public bool NamesSubmit { get; init; }
+}
+
+internal sealed class LoginPage(LoginPageOptions page)
+{
+    private const string Allow = "GET, POST, PUT, HEAD, OPTIONS";
+
     public async Task<IResult> HandleAsync(HttpContext http, UserAccounts accounts, SessionLogin login, GatehouseOptions options)
     {
         NeverCache.Set(http);
-        if (http.Request.Method is not ("GET" or "HEAD" or "POST" or "OPTIONS" or "PUT")) return NeverCache.MethodNotAllowed(http, "GET, POST, PUT, HEAD, OPTIONS");
-        if (http.Request.Method == "OPTIONS") return NeverCache.Options(http, "GET, POST, PUT, HEAD, OPTIONS");
+        var visitor = page.StaffOnly ? await login.UserAsync(http) : null;
+        switch (http.Request.Method)
+        {
+            case "OPTIONS": return NeverCache.Options(http, Allow);
+            case "GET" or "HEAD" when visitor is { IsStaff: true }: return new DjangoRedirect(page.DefaultNext);
+            case "GET" or "HEAD" or "POST" or "PUT": break;
+            default: return NeverCache.MethodNotAllowed(http, Allow);
+        }
 
-        var posted = http.Request.Method == "POST" ? await RequestData.ReadAsync(http) : null;
+        var posted = http.Request.Method is "GET" or "HEAD" ? null : await RequestData.ReadAsync(http);
         if (posted?.Error is { } error) return error;
         string Field(string name) => posted?.Form?.GetValueOrDefault(name) ?? "";
 
-        var next = posted?.Form?.GetValueOrDefault("next") ?? http.Request.Query["next"].LastOrDefault() ?? "";
-        if (!SafeUrl.IsSafe(next, http, options)) next = "";
-        if (posted is null) return await PageAsync(http, next, "", []);
+        var asked = posted?.Form?.GetValueOrDefault("next") ?? http.Request.Query["next"].LastOrDefault();
+        var next = asked is not null && SafeUrl.IsSafe(asked, http, options) ? asked : "";
+        var shown = asked is null ? page.DefaultNext : next;
+        if (posted is null) return Show(http, shown, visitor, "", []);
 
-        var username = Field("username").Trim();
+        var username = PythonText.Strip(Field("username"));
         var password = Field("password");
         var errors = new List<(string Field, string Message)>();
         if (username.Length == 0) errors.Add(("username", "This field is required."));
@@ -72,45 +96,40 @@ internal sealed class LoginPage(string title, bool staffOnly, string? leadsTo)
         else if (username.Contains('\0')) errors.Add(("username", "Null characters are not allowed."));
         if (password.Length == 0) errors.Add(("password", "This field is required."));
         else if (password.Contains('\0')) errors.Add(("password", "Null characters are not allowed."));
-        if (errors.Count > 0) return await PageAsync(http, next, username, errors);
+        if (errors.Count > 0) return Show(http, shown, visitor, Field("username"), errors);
 
         var user = await accounts.AuthenticateAsync(Username.Normalise(username), password, remember: false, http.RequestAborted);
-        if (user is null || staffOnly && !user.IsStaff)
+        if (user is null || page.StaffOnly && !user.IsStaff)
         {
-            var text = staffOnly
-                ? "Please enter the correct username and password for a staff account. Note that both fields may be case-sensitive."
-                : "Please enter a correct username and password. Note that both fields may be case-sensitive.";
-            return await PageAsync(http, next, username, [("", text)]);
+            var account = page.StaffOnly ? "the correct username and password for a staff account" : "a correct username and password";
+            return Show(http, shown, visitor, Field("username"), [("", $"Please enter {account}. Note that both fields may be case-sensitive.")]);
         }
 
         await login.LogInAsync(http, user);
-        return new DjangoRedirect(next.Length > 0 ? next : leadsTo ?? options.LoginRedirectUrl);
+        return new DjangoRedirect(next.Length > 0 ? next : options.LoginRedirectUrl);
     }
 
-    private async Task<IResult> PageAsync(HttpContext http, string next, string username, List<(string Field, string Message)> errors)
+    private HtmlPage Show(HttpContext http, string next, User? visitor, string username, List<(string Field, string Message)> errors)
     {
-        await http.GetSessionAsync();
-        var shownNext = next.Length > 0 ? next : leadsTo ?? "";
-        var form = new StringBuilder();
-        form.Append($"<h1>{HtmlPage.Escape(title)}</h1>\n<form method=\"post\">\n");
-        form.Append($"<input type=\"hidden\" name=\"csrfmiddlewaretoken\" value=\"{http.GetCsrfToken()}\">\n");
-        form.Append($"<input type=\"hidden\" name=\"next\" value=\"{HtmlPage.Escape(shownNext)}\">\n");
-        Errors("");
-        form.Append("<label for=\"id_username\">Username</label>\n");
-        Errors("username");
-        form.Append($"<input type=\"text\" name=\"username\" id=\"id_username\"{(username.Length > 0 ? $" value=\"{HtmlPage.Escape(username)}\"" : "")} maxlength=\"150\" autocapitalize=\"none\" autocomplete=\"username\" autofocus required>\n");
-        form.Append("<label for=\"id_password\">Password</label>\n");
-        Errors("password");
-        form.Append("<input type=\"password\" name=\"password\" id=\"id_password\" autocomplete=\"current-password\" required>\n");
-        form.Append("<button type=\"submit\">Log in</button>\n</form>");
-        return new HtmlPage(StatusCodes.Status200OK, title, form.ToString());
+        string Errors(string field) => string.Concat(errors.Where(error => error.Field == field).Select(error =>
+            $"<ul class=\"errorlist{(field.Length == 0 ? " nonfield" : "")}\" role=\"alert\"><li>{HtmlPage.Escape(error.Message)}</li></ul>\n"));
 
-        void Errors(string field)
-        {
-            foreach (var (of, message) in errors)
-                if (of == field)
-                    form.Append($"<ul class=\"errorlist{(field.Length == 0 ? " nonfield" : "")}\" role=\"alert\"><li>{HtmlPage.Escape(message)}</li></ul>\n");
-        }
+        var stranger = visitor is null ? "" :
+            $"<p>You are authenticated as {HtmlPage.Escape(visitor.Username)}, but are not authorized to access this page. Would you like to login to a different account?</p>\n";
+        return new HtmlPage(
+            StatusCodes.Status200OK, page.Title,
+            $"""
+            <h1>{HtmlPage.Escape(page.Title)}</h1>
+            {stranger}<form method="post">
+            <input type="hidden" name="csrfmiddlewaretoken" value="{http.GetCsrfToken()}">
+            <input type="hidden" name="next" value="{HtmlPage.Escape(next)}">
+            {Errors("")}<label for="id_username">Username</label>
+            {Errors("username")}<input type="text" name="username" id="id_username"{(username.Length > 0 ? $" value=\"{HtmlPage.Escape(username)}\"" : "")} maxlength="150" autocapitalize="none" autocomplete="username" autofocus required>
+            <label for="id_password">Password</label>
+            {Errors("password")}<input type="password" name="password" id="id_password" autocomplete="current-password" required>
+            {(page.NamesSubmit ? "<input type=\"submit\" name=\"submit\" value=\"Log in\">" : "<button type=\"submit\">Log in</button>")}
+            </form>
+            """);
     }
 }
 
@@ -124,7 +143,11 @@ internal static class LogoutPage
 
         var next = await RequestData.FormFieldAsync(http, "next") ?? http.Request.Query["next"].LastOrDefault() ?? "";
         await login.LogOutAsync(http);
-        return new DjangoRedirect(next.Length > 0 && SafeUrl.IsSafe(next, http, options) ? next : leadsTo ?? options.LogoutRedirectUrl);
+        var target = next.Length > 0 && SafeUrl.IsSafe(next, http, options) ? next : leadsTo ?? options.LogoutRedirectUrl;
+        // Leading here again would go round in a circle.
+        return target == http.Request.Path
+            ? new HtmlPage(StatusCodes.Status200OK, "Logged out", "<h1>Logged out</h1>\n<p>Thanks for spending some quality time with the web site today.</p>")
+            : new DjangoRedirect(target);
     }
 }
 

@@ -38,6 +38,11 @@ public sealed class Outcome
     /// <summary>The credentials are bad (DRF <c>AuthenticationFailed</c>): refused even where anyone is allowed.</summary>
     public static Outcome Fail(string detail) => new() { Detail = detail };
 
+    /// <summary>The request cannot be understood well enough to say who is calling.</summary>
+    internal static Outcome Answer(IResult answer) => new() { Instead = answer };
+
+    internal IResult? Instead { get; private init; }
+
     /// <summary>The caller is known but may not do this (DRF <c>PermissionDenied</c>): always 403.</summary>
     public static Outcome Deny(string detail) => new() { Detail = detail, Forbidden = true };
 }

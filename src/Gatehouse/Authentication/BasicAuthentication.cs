@@ -1,4 +1,5 @@
 using System.Text;
+using Gatehouse.Http;
 using Gatehouse.Users;
 using Microsoft.AspNetCore.Http;
 
@@ -16,6 +17,9 @@ public class BasicAuthentication(UserAccounts accounts, string realm = "api") : 
     /// <inheritdoc/>
     public override string? Challenge => challenge;
 
+    // What is not base64 is passed over, so bytes need no decoding first.
+    private protected override bool IsUtf8 => false;
+
     /// <inheritdoc/>
     protected override async ValueTask<Outcome> AuthenticateAsync(HttpContext http, string value)
     {
@@ -26,39 +30,10 @@ public class BasicAuthentication(UserAccounts accounts, string realm = "api") : 
         return user is null ? Outcome.Fail("Invalid username/password.") : Outcome.Succeed(user);
     }
 
-    /// <summary>
-    /// Base64 as Python's <c>b64decode</c> reads it: characters outside the alphabet are passed over, and padding ends the text once it
-    /// is complete. Then UTF-8, or Latin-1 where it is not.
-    /// </summary>
+    /// <summary>UTF-8, or Latin-1 where it is not.</summary>
     internal static string? Decode(string value)
     {
-        var bytes = new List<byte>(value.Length);
-        int quad = 0, pads = 0, bits = 0;
-        foreach (var c in value)
-        {
-            if (c == '=')
-            {
-                if (quad >= 2 && quad + ++pads >= 4)
-                {
-                    quad = 0;
-                    break;
-                }
-                continue;
-            }
-            if (Digit(c) is not (>= 0 and var digit)) continue;
-            pads = 0;
-            bits = (bits << 6 | digit) & 0xFFFF;
-            switch (quad)
-            {
-                case 1: bytes.Add((byte)(bits >> 4)); break;
-                case 2: bytes.Add((byte)(bits >> 2)); break;
-                case 3: bytes.Add((byte)bits); break;
-            }
-            quad = (quad + 1) % 4;
-        }
-        if (quad != 0) return null;
-
-        var raw = bytes.ToArray();
+        if (PythonText.Base64(value) is not { } raw) return null;
         try
         {
             return StrictUtf8.GetString(raw);
@@ -68,14 +43,4 @@ public class BasicAuthentication(UserAccounts accounts, string realm = "api") : 
             return Encoding.Latin1.GetString(raw);
         }
     }
-
-    private static int Digit(char c) => c switch
-    {
-        >= 'A' and <= 'Z' => c - 'A',
-        >= 'a' and <= 'z' => c - 'a' + 26,
-        >= '0' and <= '9' => c - '0' + 52,
-        '+' => 62,
-        '/' => 63,
-        _ => -1,
-    };
 }

@@ -43,7 +43,7 @@ public abstract class HeaderAuthentication : BaseAuthentication
         if (parts.Count > 2) return new(Outcome.Fail($"Invalid {kind} header. {noun} should not contain spaces."));
 
         var value = parts.Second.ToString();
-        if (!Ascii.IsValid(value))
+        if (IsUtf8 && !Ascii.IsValid(value))
         {
             try
             {
@@ -56,6 +56,8 @@ public abstract class HeaderAuthentication : BaseAuthentication
         }
         return AuthenticateAsync(http, value);
     }
+
+    private protected virtual bool IsUtf8 => true;
 
     /// <summary>Looks at the value behind the keyword: one word, not empty.</summary>
     protected abstract ValueTask<Outcome> AuthenticateAsync(HttpContext http, string value);

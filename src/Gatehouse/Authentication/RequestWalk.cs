@@ -11,12 +11,13 @@ namespace Gatehouse.Authentication;
 internal static class RequestWalk
 {
     /// <returns>What to answer when a scheme failed; null when the request may go on, known or anonymous.</returns>
-    public static async ValueTask<ApiError?> AuthenticateAsync(HttpContext http, BaseAuthentication[] schemes)
+    public static async ValueTask<IResult?> AuthenticateAsync(HttpContext http, BaseAuthentication[] schemes)
     {
         foreach (var scheme in schemes)
         {
             var outcome = await scheme.AuthenticateAsync(http);
             if (outcome == Outcome.NotMine) continue;
+            if (outcome.Instead is { } answer) return answer;
             if (!outcome.Succeeded)
                 return outcome.Forbidden ? ApiError.PermissionDenied(outcome.Detail) : ApiError.Unauthenticated(outcome.Detail!, schemes[0].Challenge);
 

@@ -98,6 +98,7 @@ public sealed class ApiError : IResult
     /// <inheritdoc/>
     public async Task ExecuteAsync(HttpContext httpContext)
     {
+        httpContext.Features.Get<HtmlRendering>()?.Prepare(httpContext);
         await BeforeResponse.RunAsync(httpContext);
         var headers = httpContext.Response.Headers;
         if (Challenge is not null) headers.WWWAuthenticate = Challenge;

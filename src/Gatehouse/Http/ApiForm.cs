@@ -8,6 +8,8 @@ namespace Gatehouse.Http;
 /// <summary>Takes the fields that an operation wants out of a body and collects what is wrong with them (a DRF serializer).</summary>
 internal sealed class ApiForm
 {
+    private const string NotText = "Not a valid string.";
+
     private readonly RequestData data;
     private readonly Dictionary<string, IReadOnlyList<string>> errors = [];
 
@@ -39,10 +41,12 @@ internal sealed class ApiForm
     /// <param name="maxLength">In UTF-16 units.</param>
     /// <param name="before">Checks that come before the length, <paramref name="after"/> those that follow: each a message or null.</param>
     /// <param name="after">See <paramref name="before"/>.</param>
+    /// <param name="notText">What is said of a list, an object, a truth value or a file.</param>
     public string? Text(
-        string field, bool required = true, bool trim = true, int? maxLength = null, Func<string, string?>? before = null, Func<string, string?>? after = null)
+        string field, bool required = true, bool trim = true, int? maxLength = null, Func<string, string?>? before = null, Func<string, string?>? after = null,
+        string notText = NotText)
     {
-        var (text, wrong) = Raw(field);
+        var (text, wrong) = Raw(field, notText);
         if (wrong is null && text is null && required) wrong = "This field is required.";
         if (wrong is not null)
         {
@@ -50,7 +54,7 @@ internal sealed class ApiForm
             return null;
         }
         if (text is null) return "";
-        if (trim) text = text.Trim();
+        if (trim) text = PythonText.Strip(text);
         if (text.Length == 0)
         {
             if (required) Fail(field, "This field may not be blank.");
@@ -78,17 +82,17 @@ internal sealed class ApiForm
     /// <summary>A text as it is, unchecked and untrimmed; null when there is none.</summary>
     public string? Loose(string field) => Raw(field).Text;
 
-    private (string? Text, string? Wrong) Raw(string field)
+    private (string? Text, string? Wrong) Raw(string field, string notText = NotText)
     {
         if (data.Form is { } form)
-            return form.TryGetValue(field, out var text) ? (text, text is null ? "Not a valid string." : null) : (null, null);
+            return form.TryGetValue(field, out var text) ? (text, text is null ? notText : null) : (null, null);
         if (!data.Json!.Value.TryGetProperty(field, out var value)) return (null, null);
         return value.ValueKind switch
         {
             JsonValueKind.String => (JsonText(value), null),
-            JsonValueKind.Number => (value.GetRawText(), null),
+            JsonValueKind.Number => (PythonText.Number(value), null),
             JsonValueKind.Null => (null, "This field may not be null."),
-            _ => (null, "Not a valid string."),
+            _ => (null, notText),
         };
     }
 

@@ -8,7 +8,14 @@ namespace Gatehouse.Http;
 /// <summary>A JSON answer as DRF's JSONRenderer writes it: compact, UTF-8 as it is, snake_case.</summary>
 public sealed class ApiJson : IResult
 {
-    internal static readonly JsonWriterOptions WriterOptions = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    // More than any body that is read may have.
+    private const int MaxDepth = 1000;
+
+    internal static readonly JsonWriterOptions WriterOptions = new()
+    {
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        MaxDepth = MaxDepth,
+    };
 
     private readonly int status;
     private readonly ReadOnlyMemory<byte> utf8;
@@ -25,6 +32,7 @@ public sealed class ApiJson : IResult
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
         DictionaryKeyPolicy = null,
+        MaxDepth = MaxDepth,
     };
 
     /// <summary>200 with <paramref name="value"/>.</summary>
@@ -54,12 +62,15 @@ public sealed class ApiJson : IResult
     /// <inheritdoc/>
     public async Task ExecuteAsync(HttpContext httpContext)
     {
+        httpContext.Features.Get<HtmlRendering>()?.Prepare(httpContext);
         await BeforeResponse.RunAsync(httpContext);
         await SendAsync(httpContext, status, utf8);
     }
 
     internal static Task SendAsync(HttpContext http, int status, ReadOnlyMemory<byte> utf8)
     {
+        if (http.Features.Get<HtmlRendering>() is { } page) return page.Send(http, status, utf8);
+
         var response = http.Response;
         response.StatusCode = status;
         response.ContentLength = utf8.Length;

@@ -2,23 +2,47 @@ using Microsoft.AspNetCore.Http;
 
 namespace Gatehouse.Http;
 
-/// <summary>Which form an answer takes (DRF <c>DefaultContentNegotiation</c>). JSON is the one there is.</summary>
+/// <summary>Which form an answer takes (DRF <c>DefaultContentNegotiation</c>).</summary>
 internal static class ContentNegotiation
 {
-    /// <returns>Null when JSON will do; else 404 for an unknown <c>?format=</c>, 406 for an <c>Accept</c> without it.</returns>
-    public static ApiError? Refuse(HttpContext http)
+    public enum Form
     {
-        if (http.Request.QueryString.HasValue && http.Request.Query["format"] is { Count: > 0 } format && format[^1] is { Length: > 0 } wanted && wanted != "json")
-            return ApiError.NotFound();
+        Json,
+        Html,
+        UnknownFormat,
+        NotAcceptable,
+    }
+
+    /// <param name="http">Looked at: <c>?format=</c> and <c>Accept</c>.</param>
+    /// <param name="hasHtml">Whether the view can be shown as a page.</param>
+    public static Form Choose(HttpContext http, bool hasHtml)
+    {
+        var (json, html) = (true, hasHtml);
+        if (http.Request.QueryString.HasValue && http.Request.Query["format"] is { Count: > 0 } format && format[^1] is { Length: > 0 } wanted)
+        {
+            (json, html) = (wanted == "json", hasHtml && wanted == "api");
+            if (!json && !html) return Form.UnknownFormat;
+        }
 
         var accept = http.Request.Headers.Accept;
-        if (accept.Count == 0) return null;
-        if (accept.Count == 1 && accept[0] is "*/*" or "application/json") return null;
+        if (accept.Count == 0 || accept.Count == 1 && accept[0] is "*/*") return json ? Form.Json : Form.Html;
 
+        // The most specific type wins, whatever its quality; of two alike the view's own order decides.
+        var (jsonRank, htmlRank) = (-1, -1);
         foreach (var header in accept)
-            foreach (var type in (header ?? "").Split(','))
-                if (MediaType.Parse(type).Is("application", "json"))
-                    return null;
-        return ApiError.NotAcceptable();
+        {
+            foreach (var text in (header ?? "").Split(','))
+            {
+                var type = MediaType.Parse(text);
+                if (json && type.Is("application", "json")) jsonRank = Math.Max(jsonRank, type.Precedence);
+                if (html && type.Is("text", "html")) htmlRank = Math.Max(htmlRank, type.Precedence);
+            }
+        }
+        return jsonRank < 0 && htmlRank < 0 ? Form.NotAcceptable : jsonRank >= htmlRank ? Form.Json : Form.Html;
     }
 }
+
+/// <summary>Set on requests whose JSON is to be shown as a page.</summary>
+/// <param name="Prepare">Before cookies are written.</param>
+/// <param name="Send">Instead of the JSON.</param>
+internal sealed record HtmlRendering(Action<HttpContext> Prepare, Func<HttpContext, int, ReadOnlyMemory<byte>, Task> Send);

@@ -63,6 +63,9 @@ internal static class Cookies
     // Python's http.cookies._unquote, without its octal escapes: no cookie of ours has them.
     private static string Unquote(ReadOnlySpan<char> value) =>
         value.Length >= 2 && value[0] == '"' && value[^1] == '"'
-            ? value[1..^1].ToString().Replace("\\\"", "\"", StringComparison.Ordinal).Replace("\\\\", "\\", StringComparison.Ordinal)
-            : value.ToString();
+            ? Utf8(value[1..^1].ToString().Replace("\\\"", "\"", StringComparison.Ordinal).Replace("\\\\", "\\", StringComparison.Ordinal))
+            : Utf8(value.ToString());
+
+    // Headers come as bytes in Latin-1; Django reads cookies as UTF-8.
+    private static string Utf8(string value) => Ascii.IsValid(value) ? value : Encoding.UTF8.GetString(Encoding.Latin1.GetBytes(value));
 }

@@ -5,12 +5,13 @@ using Microsoft.AspNetCore.Http;
 namespace Gatehouse.Http;
 
 /// <summary>A small page: server-rendered, no script, one style sheet inline by hash, framing denied.</summary>
-internal sealed class HtmlPage(int status, string title, string body) : IResult
+internal sealed class HtmlPage(int status, string title, string body, bool wide = false) : IResult
 {
     private const string Style =
         "body{font:1rem/1.5 system-ui,sans-serif;color:#1b1f24;background:#f6f7f9;margin:0;padding:2rem 1rem}"
         + "main{max-width:26rem;margin:8vh auto;background:#fff;border:1px solid #d5dae1;border-radius:.5rem;padding:1.5rem}"
-        + "h1{font-size:1.4rem;margin:0 0 1rem}label{display:block;margin:.75rem 0 .25rem}"
+        + "main.wide{max-width:60rem}pre{overflow-x:auto;margin:0}"
+        + "h1{overflow-wrap:anywhere;font-size:1.4rem;margin:0 0 1rem}label{display:block;margin:.75rem 0 .25rem}"
         + "input:not([type=hidden]){font:inherit;width:100%;box-sizing:border-box;padding:.5rem;border:1px solid #8590a0;border-radius:.25rem}"
         + "button{font:inherit;margin-top:1.25rem;padding:.5rem 1.25rem;border:0;border-radius:.25rem;background:#0b5cad;color:#fff}"
         + ":focus-visible{outline:3px solid #f0a500;outline-offset:2px}ul.errorlist{color:#a40e26;margin:0 0 .5rem;padding-left:1.2rem}"
@@ -48,13 +49,24 @@ internal sealed class HtmlPage(int status, string title, string body) : IResult
         await BeforeResponse.RunAsync(httpContext);
         var html = Encoding.UTF8.GetBytes(
             $"<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-            + $"<title>{Escape(title)}</title>\n<style>{Style}</style>\n</head>\n<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n");
+            + $"<title>{Escape(title)}</title>\n<style>{Style}</style>\n</head>\n<body>\n<main{(wide ? " class=\"wide\"" : "")}>\n{body}\n</main>\n</body>\n</html>\n");
         var response = httpContext.Response;
         response.StatusCode = status;
         response.ContentType = "text/html; charset=utf-8";
         response.ContentLength = html.Length;
         response.Headers.ContentSecurityPolicy = Policy;
         await response.Body.WriteAsync(html, httpContext.RequestAborted);
+    }
+}
+
+/// <summary>Django's <c>SuspiciousOperation</c>: a 400 page, whatever the view would have said.</summary>
+internal sealed class SuspiciousRequest : IResult
+{
+    public Task ExecuteAsync(HttpContext httpContext)
+    {
+        httpContext.Response.Headers.Remove("Allow");
+        httpContext.Response.Headers.Remove("Vary");
+        return HtmlPage.BadRequest().ExecuteAsync(httpContext);
     }
 }
 
@@ -68,6 +80,20 @@ internal sealed class DjangoRedirect(string location, int status = StatusCodes.S
         response.StatusCode = status;
         response.ContentType = "text/html; charset=utf-8";
         response.ContentLength = 0;
-        response.Headers.Location = location;
+        response.Headers.Location = IriToUri(location);
+    }
+    /// <summary>Django's <c>iri_to_uri</c>: what cannot stand in a header is percent-encoded, what is encoded stays.</summary>
+    private static string IriToUri(string iri)
+    {
+        const string safe = "/#%[]=:;$&()+,!?*@'~-._";
+        if (iri.All(c => char.IsAsciiLetterOrDigit(c) || safe.Contains(c))) return iri;
+
+        var uri = new StringBuilder(iri.Length + 16);
+        foreach (var octet in Encoding.UTF8.GetBytes(iri))
+        {
+            if (char.IsAsciiLetterOrDigit((char)octet) || safe.Contains((char)octet)) uri.Append((char)octet);
+            else uri.Append('%').Append(octet.ToString("X2", System.Globalization.CultureInfo.InvariantCulture));
+        }
+        return uri.ToString();
     }
 }

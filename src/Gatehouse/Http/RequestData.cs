@@ -1,9 +1,8 @@
 using System.Buffers;
 using System.Text;
 using System.Text.Json;
+using System.Text.Unicode;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.WebUtilities;
-using Microsoft.Net.Http.Headers;
 
 namespace Gatehouse.Http;
 
@@ -41,11 +40,16 @@ public sealed class RequestData
         return data;
     }
 
+    internal static bool IsForm(HttpRequest request)
+    {
+        var type = MediaType.Parse(request.ContentType ?? "");
+        return type.Is("application", "x-www-form-urlencoded") || type.Is("multipart", "form-data");
+    }
+
     /// <summary>The value of a form field, or null: what Django's <c>request.POST</c> holds. Other bodies are not touched.</summary>
     internal static async Task<string?> FormFieldAsync(HttpContext http, string field)
     {
-        var type = MediaType.Parse(http.Request.ContentType ?? "");
-        if (!type.Is("application", "x-www-form-urlencoded") && !type.Is("multipart", "form-data")) return null;
+        if (!IsForm(http.Request)) return null;
         return (await ReadAsync(http)).Form?.GetValueOrDefault(field);
     }
 
@@ -63,7 +67,7 @@ public sealed class RequestData
 
         if (type.Is("application", "json")) return ParseJson(body, type, options.MaxJsonDepth);
         if (isForm) return ParseForm(body, type, options.DataUploadMaxNumberFields);
-        if (isMultipart) return await ParseMultipartAsync(body, type, options.DataUploadMaxNumberFields, http.RequestAborted);
+        if (isMultipart) return ParseMultipart(body, contentType, type, options.DataUploadMaxNumberFields);
         return Failed(ApiError.UnsupportedMediaType(contentType));
     }
 
@@ -95,7 +99,7 @@ public sealed class RequestData
         {
             var encoding = EncodingOf(type);
             // Strictly: System.Text.Json itself would let a broken sequence inside a string pass until the string is read.
-            var utf8 = encoding is null ? body : Encoding.UTF8.GetBytes(encoding.GetString(body));
+            var utf8 = encoding is null ? body : Encoding.UTF8.GetBytes(encoding.GetString(body).TrimStart('\uFEFF'));
             if (encoding is null) StrictUtf8.GetCharCount(body);
             using var document = JsonDocument.Parse(utf8, new JsonDocumentOptions { MaxDepth = maxDepth });
             return new RequestData(document.RootElement.Clone(), null, null);
@@ -108,9 +112,11 @@ public sealed class RequestData
 
     private static RequestData ParseForm(byte[] body, MediaType type, int mostFields)
     {
-        if (body.AsSpan().Count((byte)'&') >= mostFields) return Failed(TooManyFields());
+        if (body.AsSpan().Count((byte)'&') >= mostFields) return Failed(new SuspiciousRequest());
 
         var fields = new Dictionary<string, string?>();
+        // Raw bytes that are no UTF-8 are Latin-1 (QueryDict); escapes are decoded one by one.
+        if (EncodingOf(type) is null && !Utf8.IsValid(body)) body = Encoding.UTF8.GetBytes(Encoding.Latin1.GetString(body));
         foreach (var pair in Encoding.Latin1.GetString(body).Split('&', StringSplitOptions.RemoveEmptyEntries))
         {
             var equals = pair.IndexOf('=');
@@ -137,45 +143,26 @@ public sealed class RequestData
                 bytes[length++] = text[i] == '+' ? (byte)' ' : (byte)text[i];
             }
         }
-        return (EncodingOf(type) ?? Encoding.UTF8).GetString(bytes, 0, length);
+        return (EncodingOf(type) is { } own ? Lenient(own) : Encoding.UTF8).GetString(bytes, 0, length);
     }
 
-    private static async Task<RequestData> ParseMultipartAsync(byte[] body, MediaType type, int mostFields, CancellationToken ct)
+    private static RequestData ParseMultipart(byte[] body, string contentType, MediaType type, int mostFields)
     {
-        if (type.Boundary is not { Length: > 0 and <= 200 } boundary)
-            return Failed(ApiError.Parse($"Multipart form parse error - Invalid boundary in multipart: {type.Boundary ?? "None"}"));
+        if (!contentType.StartsWith("multipart/", StringComparison.Ordinal))
+            return Failed(ApiError.Parse($"Multipart form parse error - Invalid Content-Type: {contentType}"));
+        if (type.Boundary is not { Length: > 0 and <= 1024 } boundary)
+            return Failed(ApiError.Parse($"Multipart form parse error - Invalid boundary in multipart: {(type.Boundary is null or { Length: 0 } ? type.Boundary ?? "None" : "too long")}"));
 
-        // Django takes a body that was cut short for what is there; the reader wants the closing boundary.
-        using var stream = new MemoryStream([.. body, .. Encoding.Latin1.GetBytes($"\r\n--{boundary}--\r\n")]);
-        var reader = new MultipartReader(boundary, stream) { HeadersCountLimit = 16, HeadersLengthLimit = 8 * 1024, BodyLengthLimit = null };
-        var fields = new Dictionary<string, string?>();
-        var parts = 0;
-        try
-        {
-            while (await reader.ReadNextSectionAsync(ct) is { } section)
-            {
-                if (++parts > mostFields) return Failed(TooManyFields());
-                if (!ContentDispositionHeaderValue.TryParse(section.ContentDisposition, out var disposition)) continue;
-                if (HeaderUtilities.RemoveQuotes(disposition.Name).Value is not { Length: > 0 } name) continue;
-
-                if (disposition.IsFileDisposition())
-                {
-                    fields[name] = null;
-                    continue;
-                }
-                using var content = new StreamReader(section.Body, EncodingOf(type) ?? Encoding.UTF8, detectEncodingFromByteOrderMarks: false);
-                fields[name] = await content.ReadToEndAsync(ct);
-            }
-        }
-        catch (Exception error) when (error is IOException or InvalidDataException)
-        {
-            return Failed(ApiError.Parse("Multipart form parse error - " + error.Message));
-        }
-        return Fields(fields);
+        return MultipartForm.Read(body, boundary, EncodingOf(type) is { } own ? Lenient(own) : Encoding.UTF8, mostFields) is { } fields ? Fields(fields) : Failed(new SuspiciousRequest());
     }
 
-    private static ApiError TooManyFields() =>
-        ApiError.Parse("The number of GET/POST parameters exceeded settings.DATA_UPLOAD_MAX_NUMBER_FIELDS.");
+    /// <summary>In forms, what cannot be decoded becomes U+FFFD.</summary>
+    private static Encoding Lenient(Encoding strict)
+    {
+        var lenient = (Encoding)strict.Clone();
+        lenient.DecoderFallback = DecoderFallback.ReplacementFallback;
+        return lenient;
+    }
 
     /// <summary>Null for UTF-8 and for names that nobody knows.</summary>
     private static Encoding? EncodingOf(MediaType type)
@@ -183,8 +170,17 @@ public sealed class RequestData
         if (type.Charset is null || type.Charset.Equals("utf-8", StringComparison.OrdinalIgnoreCase)) return null;
         try
         {
-            var name = type.Charset.ToLowerInvariant() is "latin-1" or "latin1" ? "iso-8859-1" : type.Charset;
-            return Encoding.GetEncoding(name);
+            var name = type.Charset.ToLowerInvariant() switch
+            {
+                "latin-1" or "latin1" => "iso-8859-1",
+                "ascii" => "us-ascii",
+                ['c', 'p', .. var page] => "windows-" + page,
+                var other => other,
+            };
+            // UTF-7 hides ASCII from whoever looks at the bytes.
+            if (name == "utf-7") return null;
+            return CodePagesEncodingProvider.Instance.GetEncoding(name, EncoderFallback.ReplacementFallback, DecoderFallback.ExceptionFallback)
+                ?? Encoding.GetEncoding(name, EncoderFallback.ReplacementFallback, DecoderFallback.ExceptionFallback);
         }
         catch (ArgumentException)
         {

@@ -47,10 +47,12 @@ internal sealed class Csrf(GatehouseOptions options, TimeProvider clock)
     }
 
     /// <summary>Why the request is refused, in Django's words; null when it may pass. Methods that change nothing pass.</summary>
-    public async ValueTask<string?> RefuseAsync(HttpContext http)
+    /// <param name="http">The request.</param>
+    /// <param name="readsAllBodies">In a view of DRF's, where looking for the field reads any body; a page of Django's reads forms.</param>
+    public async ValueTask<CsrfVerdict> RefuseAsync(HttpContext http, bool readsAllBodies)
     {
-        if (http.Request.Method is "GET" or "HEAD" or "OPTIONS" or "TRACE") return null;
-        return RefuseOrigin(http) ?? await RefuseTokenAsync(http);
+        if (http.Request.Method is "GET" or "HEAD" or "OPTIONS" or "TRACE") return default;
+        return RefuseOrigin(http) is { } reason ? new(reason) : await RefuseTokenAsync(http, readsAllBodies);
     }
 
     /// <summary>The part of the check that looks where the request comes from; what a browser sends it cannot forge.</summary>
@@ -80,25 +82,31 @@ internal sealed class Csrf(GatehouseOptions options, TimeProvider clock)
             : $"Referer checking failed - {referer} does not match any trusted origins.";
     }
 
-    private async ValueTask<string?> RefuseTokenAsync(HttpContext http)
+    private async ValueTask<CsrfVerdict> RefuseTokenAsync(HttpContext http, bool readsAllBodies)
     {
         var cookie = Cookies.Read(http, options.Csrf.CookieName);
-        if (cookie is null) return "CSRF cookie not set.";
-        if (WrongFormat(cookie) is { } wrong) return $"CSRF cookie {wrong}.";
+        if (cookie is null) return new("CSRF cookie not set.");
+        if (WrongFormat(cookie) is { } wrong) return new($"CSRF cookie {wrong}.");
         var secret = SecretOf(cookie);
 
         var source = "POST";
-        var token = HttpMethods.IsPost(http.Request.Method) ? await RequestData.FormFieldAsync(http, "csrfmiddlewaretoken") : null;
+        string? token = null;
+        if (HttpMethods.IsPost(http.Request.Method) && (readsAllBodies || RequestData.IsForm(http.Request)))
+        {
+            var data = await RequestData.ReadAsync(http);
+            if (data.Error is { } error) return new(null, error);
+            token = data.Form?.GetValueOrDefault("csrfmiddlewaretoken");
+        }
         if (string.IsNullOrEmpty(token))
         {
-            if (!http.Request.Headers.TryGetValue(options.Csrf.HeaderName, out var header)) return "CSRF token missing.";
+            if (!http.Request.Headers.TryGetValue(options.Csrf.HeaderName, out var header)) return new("CSRF token missing.");
             token = header.ToString();
             source = $"the '{PythonTitle(options.Csrf.HeaderName)}' HTTP header";
         }
-        if (WrongFormat(token) is { } reason) return $"CSRF token from {source} {reason}.";
+        if (WrongFormat(token) is { } reason) return new($"CSRF token from {source} {reason}.");
         return CryptographicOperations.FixedTimeEquals(Encoding.ASCII.GetBytes(SecretOf(token)), Encoding.ASCII.GetBytes(secret))
-            ? null
-            : $"CSRF token from {source} incorrect.";
+            ? default
+            : new($"CSRF token from {source} incorrect.");
     }
 
     private static string? WrongFormat(string token) =>
@@ -157,6 +165,9 @@ internal sealed class Csrf(GatehouseOptions options, TimeProvider clock)
         public bool Sending { get; set; }
     }
 }
+
+/// <summary>Why a request is refused, or that its body could not be read; neither when it may pass.</summary>
+internal readonly record struct CsrfVerdict(string? Reason, IResult? Unreadable = null);
 
 /// <summary><c>CSRF_TRUSTED_ORIGINS</c>: exact origins, and <c>https://*.example.com</c> for subdomains.</summary>
 internal sealed class TrustedOrigins

@@ -20,6 +20,7 @@ public sealed class DjangoSession
     private readonly HashSet<string> dead = [];
     private JsonElement? stored;
     private Dictionary<string, JsonElement>? changed;
+    private bool accessed;
     private bool scheduled;
 
     private DjangoSession(SessionStore store, HttpContext http)
@@ -43,10 +44,10 @@ public sealed class DjangoSession
     /// <summary>Loads the visitor's session, or one that is empty and not written until something is put into it.</summary>
     internal static async ValueTask<DjangoSession> OpenAsync(HttpContext http, SessionStore store)
     {
-        if (http.Features.Get<DjangoSession>() is { } open) return open;
+        var session = Of(http, store);
+        if (session.accessed) return session;
 
-        var session = new DjangoSession(store, http);
-        http.Features.Set(session);
+        session.accessed = true;
         Cookies.Vary(http);
         if (session.Key is { } key)
         {
@@ -64,9 +65,18 @@ public sealed class DjangoSession
     /// </summary>
     internal static async ValueTask LookAtCookieAsync(HttpContext http, SessionStore store)
     {
-        if (http.Request.Headers.Cookie.Count == 0 || Cookies.Read(http, store.Options.CookieName) is not { } cookie) return;
-        if (cookie.Length < ShortestKey) BeforeResponse.Add(http, store.TakeBackCookie);
+        if (Of(http, store) is not { cookie: not null } session) return;
+        if (session.Key is null) session.Schedule();
         else if (store.Options.SaveEveryRequest) await OpenAsync(http, store);
+    }
+
+    private static DjangoSession Of(HttpContext http, SessionStore store)
+    {
+        if (http.Features.Get<DjangoSession>() is { } known) return known;
+
+        var session = new DjangoSession(store, http);
+        http.Features.Set(session);
+        return session;
     }
 
     /// <summary>A text that the session holds, or null.</summary>

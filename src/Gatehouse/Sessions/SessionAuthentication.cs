@@ -22,6 +22,11 @@ public sealed class SessionAuthentication : BaseAuthentication
     public override async ValueTask<Outcome> AuthenticateAsync(HttpContext http)
     {
         if (await login.UserAsync(http) is not { } user) return Outcome.NotMine;
-        return await csrf.RefuseAsync(http) is { } reason ? Outcome.Deny("CSRF Failed: " + reason) : Outcome.Succeed(user);
+        return await csrf.RefuseAsync(http, readsAllBodies: true) switch
+        {
+            { Unreadable: { } error } => Outcome.Answer(error),
+            { Reason: { } reason } => Outcome.Deny("CSRF Failed: " + reason),
+            _ => Outcome.Succeed(user),
+        };
     }
 }

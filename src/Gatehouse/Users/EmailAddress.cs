@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.RegularExpressions;
+using Gatehouse.Http;
 
 namespace Gatehouse.Users;
 
@@ -8,24 +9,25 @@ internal static partial class EmailAddress
 {
     public const int MaxLength = 254;
 
+    public const string Invalid = "Enter a valid email address.";
+
     /// <summary>The message for an address that is none; null for a good one.</summary>
     public static string? Check(string address)
     {
-        const string invalid = "Enter a valid email address.";
         var at = address.LastIndexOf('@');
-        if (at < 0 || address.Length > 320) return invalid;
+        if (at < 0 || address.Length > 320) return Invalid;
 
         var user = address[..at];
         var domain = address[(at + 1)..];
-        if (!UserPart().IsMatch(user)) return invalid;
-        return domain == "localhost" || DomainPart().IsMatch(domain) || IsLiteral(domain) ? null : invalid;
+        if (!UserPart().IsMatch(user)) return Invalid;
+        return domain == "localhost" || DomainPart().IsMatch(domain) || IsLiteral(domain) ? null : Invalid;
     }
 
     /// <summary>The domain in lower case; the part before it belongs to its host.</summary>
     public static string Normalise(string address)
     {
         var at = address.LastIndexOf('@');
-        return at < 0 ? address : address[..(at + 1)] + address[(at + 1)..].ToLowerInvariant();
+        return at < 0 ? address : address[..(at + 1)] + PythonText.Lower(address[(at + 1)..]);
     }
 
     private static bool IsLiteral(string domain) =>
@@ -36,8 +38,10 @@ internal static partial class EmailAddress
         RegexOptions.IgnoreCase | RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
     private static partial Regex UserPart();
 
+    // Letters of other scripts are U+00A1 to U+FFFF, as Django has them.
     [GeneratedRegex(
-        """^(?:(?:[A-Z0-9](?:[A-Z0-9-]{0,61}[A-Z0-9])?\.)+)(?:[A-Z0-9-]{2,63}(?<!-))\z""",
+        "^[a-z\u00a1-\uffff0-9](?:[a-z\u00a1-\uffff0-9-]{0,61}[a-z\u00a1-\uffff0-9])?(?:\\.(?!-)[a-z\u00a1-\uffff0-9-]{1,63}(?<!-))*"
+        + "\\.(?!-)(?:[a-z\u00a1-\uffff-]{2,63}|xn--[a-z0-9]{1,59})(?<!-)\\z",
         RegexOptions.IgnoreCase | RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
     private static partial Regex DomainPart();
 

@@ -1,3 +1,4 @@
+using Gatehouse.Http;
 using System.IO.Compression;
 using System.Text;
 
@@ -26,7 +27,7 @@ internal sealed class PasswordCommonList
             using var reader = new StreamReader(bytes is [0x1f, 0x8b, ..]
                 ? new GZipStream(new MemoryStream(bytes), CompressionMode.Decompress)
                 : new MemoryStream(bytes));
-            var sorted = reader.ReadToEnd().Split('\n').Select(line => Encoding.UTF8.GetBytes(PasswordText.Strip(line) + "\n"))
+            var sorted = reader.ReadToEnd().Split('\n').Select(line => Encoding.UTF8.GetBytes(PythonText.Strip(line) + "\n"))
                 .Order(Comparer<byte[]>.Create((a, b) => a.AsSpan().SequenceCompareTo(b)));
             return new([.. sorted.SelectMany(line => line)]);
         }

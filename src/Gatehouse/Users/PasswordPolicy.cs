@@ -1,3 +1,4 @@
+using Gatehouse.Http;
 using System.Globalization;
 
 namespace Gatehouse.Users;
@@ -72,7 +73,7 @@ public sealed class PasswordPolicy
     }
 
     private static Rule Common(PasswordCommonList? own) => (password, _) =>
-        (own ?? PasswordCommonList.Shipped).Contains(PasswordText.Strip(PasswordText.Lower(password))) ? "This password is too common." : null;
+        (own ?? PasswordCommonList.Shipped).Contains(PythonText.Strip(PythonText.Lower(password))) ? "This password is too common." : null;
 
     // Python's str.isdigit: superscripts and other digits count, fractions and Roman numerals do not.
     private static string? Numeric(string password, PasswordOwner owner)

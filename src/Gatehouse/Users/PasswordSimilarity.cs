@@ -1,3 +1,4 @@
+using Gatehouse.Http;
 using System.Globalization;
 using System.Text;
 
@@ -25,14 +26,14 @@ internal sealed class PasswordSimilarity(IReadOnlyList<string> attributes, doubl
 
     public string? Check(string password, PasswordOwner owner)
     {
-        var runes = PasswordText.Lower(password).EnumerateRunes().ToArray();
+        var runes = PythonText.Lower(password).EnumerateRunes().ToArray();
         var counts = runes.CountBy(rune => rune).ToDictionary();
         foreach (var attribute in attributes)
         {
             var (value, name) = owner[attribute];
             if (value.Length is 0 or > MaxValueLength) continue;
 
-            var lower = PasswordText.Lower(value).EnumerateRunes().ToArray();
+            var lower = PythonText.Lower(value).EnumerateRunes().ToArray();
             if (Words(lower).Append(lower).Any(part => IsSimilar(runes.Length, counts, part)))
                 return $"The password is too similar to the {name}.";
         }

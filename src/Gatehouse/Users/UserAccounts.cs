@@ -39,7 +39,7 @@ public sealed class UserAccounts
 
     /// <summary>The user of exactly that name, active or not.</summary>
     public async Task<User?> FindAsync(string username, CancellationToken ct) =>
-        username.Length > Username.MaxLength ? null : await db.FirstAsync(ByName, ct, ("username", username));
+        username.Length > Username.MaxStoredLength ? null : await db.FirstAsync(ByName, ct, ("username", username));
 
     /// <summary>The user with that key, active or not.</summary>
     public async Task<User?> FindAsync(UserId id, CancellationToken ct) => await db.FirstAsync(ById, ct, ("id", id));
@@ -66,7 +66,7 @@ public sealed class UserAccounts
 
     private async Task<User?> CheckAsync(string username, string password, bool remember, CancellationToken ct)
     {
-        if (username.Length > Username.MaxLength || password.Length > PasswordHashes.MaxPasswordLength) return null;
+        if (username.Length > Username.MaxStoredLength || password.Length > PasswordHashes.MaxPasswordLength) return null;
 
         var user = await FindAsync(username, ct);
         if (remember && user is { IsActive: true } && remembered.Knows(user.Id.Number, user.Password, password)) return user;

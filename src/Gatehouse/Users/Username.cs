@@ -8,6 +8,9 @@ internal static class Username
 {
     public const int MaxLength = 150;
 
+    // NFKC may make a valid name longer, eighteen times at most, and SQLite keeps it whole.
+    public const int MaxStoredLength = 18 * MaxLength;
+
     public const string Invalid =
         "Enter a valid username. This value may contain only letters, numbers, and @/./+/-/_ characters.";
 

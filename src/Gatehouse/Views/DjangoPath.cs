@@ -31,6 +31,7 @@ internal sealed class DjangoPath
         for (var i = 0; i < pattern.PathSegments.Count && i + 1 < parts.Length; i++)
             if (pattern.PathSegments[i].Parts is [RoutePatternLiteralPart literal] && literal.Content != parts[i + 1])
                 return Match.Different;
+        if (pattern.Parameters[^1].IsCatchAll) return Match.Same;
         var slashes = wanted.EndsWith('/') ? 2 : 1;
         return parts.Length == pattern.PathSegments.Count + slashes && (slashes == 1 || parts[^1].Length == 0) ? Match.Same
             : slashes == 2 && parts.Length == pattern.PathSegments.Count + 1 ? Match.SlashMissing

@@ -31,7 +31,12 @@ internal sealed class EndpointPlan(ApiView? view, BaseAuthentication[] schemes, 
             var headers = http.Response.Headers;
             headers.Allow = view.Allow;
             if (view.Renders.Count > 1) headers.Vary = "Accept";
-            if (ContentNegotiation.Refuse(http) is { } unacceptable) return unacceptable;
+            switch (ContentNegotiation.Choose(http, hasHtml: view.Renders.Count > 1))
+            {
+                case ContentNegotiation.Form.UnknownFormat: return ApiError.NotFound();
+                case ContentNegotiation.Form.NotAcceptable: return ApiError.NotAcceptable();
+                case ContentNegotiation.Form.Html: http.Features.Set(ViewPage.Rendering); break;
+            }
         }
 
         if (await RequestWalk.AuthenticateAsync(http, schemes) is { } failed) return failed;

@@ -31,7 +31,7 @@ public static class ViewRoutes
     }
 
     /// <summary>Maps a page of Django's kind: any method, session, CSRF protection for those that write; no schemes and permissions.</summary>
-    public static IEndpointConventionBuilder MapPage(this IEndpointRouteBuilder routes, string path, Delegate handler) =>
+    public static RouteHandlerBuilder MapPage(this IEndpointRouteBuilder routes, string path, Delegate handler) =>
         routes.Map(path, handler).WithMetadata(new PageMetadata(CsrfProtected: true), DjangoPath.Exact);
 
     /// <summary>These schemes, in this order (<c>authentication_classes</c>); none: the endpoint asks nobody who they are.</summary>
