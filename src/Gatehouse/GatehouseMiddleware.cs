@@ -96,6 +96,8 @@ internal sealed class GatehouseMiddleware(
     {
         var host = RequestHost.Of(http, options);
         if (host == allowedHost) return true;
+        // Whoever watches the server asks by its address, and is told nothing that depends on the name.
+        if (http.Request.Path.StartsWithSegments("/health", StringComparison.Ordinal)) return true;
         if (RequestHost.IsAllowed(host, options.AllowedHosts))
         {
             allowedHost = host;

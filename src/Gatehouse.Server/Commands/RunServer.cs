@@ -34,7 +34,7 @@ internal static class RunServer
             var endpoint = ParseAddress(address ?? DefaultAddress);
             await using var app = Build(context, endpoint);
             await app.StartAsync(ct);
-            Welcome(app);
+            await WelcomeAsync(app, ct);
             await app.WaitForShutdownAsync(ct);
             return 0;
         }
@@ -55,6 +55,8 @@ internal static class RunServer
             console.TimestampFormat = "yyyy-MM-ddTHH:mm:ssZ ";
         });
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
+        // What stops the start is told once, in one line.
+        builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(30));
 
         var notes = context.AddGatehouse(builder.Services, builder.Configuration);
@@ -72,6 +74,7 @@ internal static class RunServer
         });
 
         var app = builder.Build();
+        RefuseSampleKey(app.Services.GetRequiredService<GatehouseOptions>(), address);
         foreach (var note in notes) app.Logger.Note(note);
         app.UseGatehouse();
         app.MapGatehouse();
@@ -80,15 +83,28 @@ internal static class RunServer
         return app;
     }
 
-    private static void Welcome(WebApplication app)
+    // startproject's key is in every copy of the project: fine on one's own machine, an open door elsewhere.
+    private static void RefuseSampleKey(GatehouseOptions options, IPEndPoint address)
+    {
+        if (options.SecretKey.StartsWith("django-insecure-", StringComparison.Ordinal) && !IPAddress.IsLoopback(address.Address))
+            throw new SettingException(
+                $"SECRET_KEY is a sample key (django-insecure-…) and the server would listen on {address.Address}. Set a key of your own: openssl rand -base64 48");
+    }
+
+    private static async Task WelcomeAsync(WebApplication app, CancellationToken ct)
     {
         var options = app.Services.GetRequiredService<GatehouseOptions>();
         var url = app.Urls.First();
         Console.WriteLine($"Gatehouse {Version} on {url}");
         Console.WriteLine($"  database  {options.Database}");
         Console.WriteLine($"  profile   {options.Profile} (docs/deviations.md)");
-        Console.WriteLine("  next      make the first user:  gatehouse createsuperuser");
-        Console.WriteLine($"            or register one:      curl {url}/api/accounts/register/ -d username=ali -d password=…");
+        if (!await app.Services.GetRequiredService<Users.UserAccounts>().AnyAsync(ct))
+        {
+            var checkout = AppContext.BaseDirectory.Replace('\\', '/').Contains("/src/Gatehouse.Server/bin/", StringComparison.Ordinal);
+            Console.WriteLine("  next      there is no user yet. In another terminal:");
+            Console.WriteLine($"              {(checkout ? "./gatehouse" : "gatehouse")} createsuperuser");
+            Console.WriteLine($"              curl {url}/api/accounts/register/ -d username=ali -d password=a-fine-phrase");
+        }
         Console.WriteLine("  docs      docs/quickstart.md; Ctrl-C stops the server");
     }
 

@@ -44,6 +44,11 @@ public sealed class UserAccounts
     /// <summary>The user with that key, active or not.</summary>
     public async Task<User?> FindAsync(UserId id, CancellationToken ct) => await db.FirstAsync(ById, ct, ("id", id));
 
+    /// <summary>Whether there is any user at all.</summary>
+    internal async Task<bool> AnyAsync(CancellationToken ct) => await db.FirstAsync(One, ct) is not null;
+
+    private static readonly Sql<string> One = new("SELECT username FROM auth_user LIMIT 1", row => row.Text(0));
+
     /// <summary>
     /// The active user whose password this is; null for all else: unknown, wrong, inactive and without a password cost the same work. An
     /// older hash is replaced on success.
