@@ -38,6 +38,11 @@ internal static class RunServer
             await app.WaitForShutdownAsync(ct);
             return 0;
         }
+        catch (OperationCanceledException)
+        {
+            // Told to stop before it had started.
+            return 0;
+        }
         catch (Exception error) when (CommandContext.OneLine(error) is { } line)
         {
             await Console.Error.WriteLineAsync(line);
