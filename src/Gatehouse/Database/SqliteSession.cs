@@ -1,5 +1,6 @@
 using Gatehouse.Users;
 using Microsoft.Data.Sqlite;
+using SQLitePCL;
 
 namespace Gatehouse.Database;
 
@@ -27,6 +28,9 @@ internal sealed class SqliteSession : IDisposable
         Execute("PRAGMA foreign_keys = ON");
         if (readOnly) Execute("PRAGMA query_only = ON");
     }
+
+    /// <summary>Whether a transaction is open: SQLite may end one by itself when something grave happens.</summary>
+    public bool InTransaction => raw.sqlite3_get_autocommit(connection.Handle) == 0;
 
     /// <summary>Runs text that is not worth preparing: pragmas, transactions, schema.</summary>
     public void Execute(string text)

@@ -11,6 +11,13 @@ internal sealed class Writer : IDisposable
 {
     private const int MostInOneCommit = 256;
 
+    private static readonly Sql Begin = new("BEGIN IMMEDIATE");
+    private static readonly Sql Savepoint = new("SAVEPOINT job");
+    private static readonly Sql RollbackTo = new("ROLLBACK TO job");
+    private static readonly Sql Release = new("RELEASE job");
+    private static readonly Sql Commit = new("COMMIT");
+    private static readonly Sql Rollback = new("ROLLBACK");
+
     private readonly SqliteSession session;
     private readonly Tx tx;
     private readonly BlockingCollection<Job> queue = [];
@@ -84,15 +91,18 @@ internal sealed class Writer : IDisposable
         try
         {
             Flush(batch.Exists(job => job.Durable));
-            session.Execute("BEGIN IMMEDIATE");
+            session.Run(Begin, []);
             begun = true;
             foreach (var job in batch)
             {
-                session.Execute("SAVEPOINT job");
-                if (!job.Run(tx)) session.Execute("ROLLBACK TO job");
-                session.Execute("RELEASE job");
+                session.Run(Savepoint, []);
+                var done = job.Run(tx);
+                // A full disk ends the whole transaction: the next savepoint would begin, and commit, one of its own.
+                if (!session.InTransaction) throw new DatabaseUnavailableException("The transaction was rolled back by SQLite.");
+                if (!done) session.Run(RollbackTo, []);
+                session.Run(Release, []);
             }
-            session.Execute("COMMIT");
+            session.Run(Commit, []);
             return true;
         }
         catch (Exception error)
@@ -101,7 +111,7 @@ internal sealed class Writer : IDisposable
             foreach (var job in batch) job.Fail(error);
             try
             {
-                session.Execute("ROLLBACK");
+                if (session.InTransaction) session.Run(Rollback, []);
             }
             catch (SqliteException)
             {
