@@ -4,7 +4,7 @@
     select_scenarios.py OUT --without jwt oauth [--from DIR ...]
 
 Then: parity.py check URL --scenarios OUT. A scenario needs a capability when any of its steps asks for one of its paths, makes one of
-its tokens, or sends a Bearer credential. Python 3.11 or newer, standard library only.
+its tokens, or sends a Bearer credential, or when its "needs" names it. Python 3.11 or newer, standard library only.
 """
 import argparse
 import json
@@ -34,7 +34,8 @@ def main():
             chosen = []
             for scenario in spec["scenarios"]:
                 text = json.dumps(scenario["steps"])
-                if any(re.search(NEEDS[name], text) for name in args.without):
+                named = scenario.get("needs", [])
+                if any(name in named or re.search(NEEDS[name], text) for name in args.without):
                     left += 1
                 else:
                     chosen.append(scenario)
