@@ -62,7 +62,7 @@ internal sealed class GatehouseMiddleware(
         var endpoint = http.GetEndpoint();
         if (endpoint?.Metadata.GetMetadata<DjangoPath>() is not null && endpoint is RouteEndpoint route)
         {
-            switch (DjangoPath.Compare(route, http.Request.Path))
+            switch (DjangoPath.Compare(route, http))
             {
                 case DjangoPath.Match.SlashMissing:
                     http.Response.Headers.Remove(FrameOptions);

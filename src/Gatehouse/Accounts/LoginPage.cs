@@ -27,7 +27,7 @@ public static class LoginPages
     public static IResult RedirectToLogin(this HttpContext http, string? loginUrl = null)
     {
         var options = (GatehouseOptions)http.RequestServices.GetService(typeof(GatehouseOptions))!;
-        var here = http.Request.Path.ToUriComponent() + http.Request.QueryString.ToUriComponent();
+        var here = http.Request.Path.ToUriComponent() + (http.Request.QueryString.Value is { Length: > 1 } query ? query : "");
         return new DjangoRedirect((loginUrl ?? options.LoginUrl) + "?next=" + Uri.EscapeDataString(here).Replace("%2F", "/", StringComparison.Ordinal));
     }
 

@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.AspNetCore.Routing.Patterns;
 
@@ -19,9 +20,11 @@ internal sealed class DjangoPath
         Different,
     }
 
-    public static Match Compare(RouteEndpoint endpoint, PathString path)
+    public static Match Compare(RouteEndpoint endpoint, HttpContext http)
     {
-        var given = path.Value ?? "";
+        var given = http.Request.Path.Value ?? "";
+        if (HasDotSegments(http, given)) return Match.Different;
+
         var pattern = endpoint.RoutePattern;
         var wanted = pattern.RawText ?? "";
         if (pattern.Parameters.Count == 0)
@@ -36,6 +39,15 @@ internal sealed class DjangoPath
         return parts.Length == pattern.PathSegments.Count + slashes && (slashes == 1 || parts[^1].Length == 0) ? Match.Same
             : slashes == 2 && parts.Length == pattern.PathSegments.Count + 1 ? Match.SlashMissing
             : Match.Different;
+    }
+
+    /// <summary>Kestrel has resolved <c>/a/../b</c> by now; in Django, and to rules in front of us, it is another path.</summary>
+    private static bool HasDotSegments(HttpContext http, string given)
+    {
+        var raw = http.Features.Get<IHttpRequestFeature>()?.RawTarget.AsSpan() ?? default;
+        if (raw.IndexOf('?') is >= 0 and var query) raw = raw[..query];
+        if (raw.SequenceEqual(given) || !raw.StartsWith("/")) return false;
+        return Uri.UnescapeDataString(raw.ToString()).Split('/').Any(segment => segment is "." or "..");
     }
 
     private static bool IsWithoutSlash(string given, string wanted) =>
