@@ -44,7 +44,7 @@ internal sealed class DjangoPath
     /// <summary>Kestrel has resolved <c>/a/../b</c> by now; in Django, and to rules in front of us, it is another path.</summary>
     private static bool HasDotSegments(HttpContext http, string given)
     {
-        var raw = http.Features.Get<IHttpRequestFeature>()?.RawTarget.AsSpan() ?? default;
+        var raw = http.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget.AsSpan();
         if (raw.IndexOf('?') is >= 0 and var query) raw = raw[..query];
         if (raw.SequenceEqual(given) || !raw.StartsWith("/")) return false;
         return Uri.UnescapeDataString(raw.ToString()).Split('/').Any(segment => segment is "." or "..");
