@@ -17,7 +17,7 @@ public static class AdminRoutes
     {
         routes.MapPage(Index, ShowIndexAsync);
         routes.MapLoginPage(Login, new LoginPageOptions { Title = "Gatehouse administration", StaffOnly = true, DefaultNext = Index });
-        routes.MapLogoutPage(Logout).AddEndpointFilter(StaffLogOutAsync);
+        routes.MapPage(Logout, LogOutAsync);
         routes.MapPage("/admin/{**path}", NoSuchPageAsync);
     }
 
@@ -42,11 +42,11 @@ public static class AdminRoutes
     private static async Task<IResult> NoSuchPageAsync(HttpContext http) => await RefuseAsync(http) ?? http.NotFoundPage();
 
     // Django's admin sends a stranger who logs out to the index, by any method.
-    private static async ValueTask<object?> StaffLogOutAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)
+    private static async Task<IResult> LogOutAsync(HttpContext http)
     {
-        if (await context.HttpContext.GetSessionUserAsync() is { IsStaff: true }) return await next(context);
-        NeverCache(context.HttpContext);
-        return context.HttpContext.RedirectPage(Index);
+        if (await http.GetSessionUserAsync() is { IsStaff: true }) return await http.LogoutPageAsync();
+        NeverCache(http);
+        return http.RedirectPage(Index);
     }
 
     private static void NeverCache(HttpContext http) =>

@@ -46,6 +46,13 @@ internal sealed class GatehouseMiddleware(
     /// <returns>The answer, when the endpoint is not to be asked.</returns>
     private async ValueTask<IResult?> AnswerAsync(HttpContext http)
     {
+        // Length and chunks together: a proxy in front may have read another body than Kestrel, which goes by the chunks and keeps the
+        // length under this name. RFC 9112 §6.3.
+        if (http.Request.Headers.TransferEncoding.Count > 0 && http.Request.Headers.ContainsKey("X-Content-Length"))
+        {
+            http.Response.Headers.Connection = "close";
+            return HtmlPage.BadRequest();
+        }
         if (!HostIsAllowed(http))
         {
             http.Response.Headers.Remove(FrameOptions);

@@ -8,6 +8,7 @@ using Gatehouse.Throttling;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Gatehouse.ParityHost;
 
@@ -71,28 +72,29 @@ internal static class Probes
         app.MapView("/probe/add-data/", "Add Data", view =>
         {
             view.IsFunction = true;
-            view.Get(() => ApiJson.Empty()).Post(() => ApiJson.Empty());
+            view.Get(async _ => ApiJson.Empty()).Post(async _ => ApiJson.Empty());
         }).WithSchemes(TokenThenBasic).RequirePermission(new AllowAny());
         app.MapView("/probe/parse/", "Parse", view => view.Post(ParseAsync).Put(ParseAsync).Patch(ParseAsync)).WithSchemes().RequirePermission(new AllowAny());
     }
 
     private static void MapPages(IEndpointRouteBuilder app)
     {
-        app.MapPage("/probe/csrf/", (HttpContext http) => ApiJson.Ok(new { csrftoken = http.GetCsrfToken() }));
-        app.MapPage("/probe/plain/", async (HttpContext http) =>
+        var accounts = app.ServiceProvider.GetRequiredService<Users.UserAccounts>();
+        app.MapPage("/probe/csrf/", async http => ApiJson.Ok(new { csrftoken = http.GetCsrfToken() }));
+        app.MapPage("/probe/plain/", async http =>
             ApiJson.Ok(new { method = http.Request.Method, user = (await http.GetSessionUserAsync())?.Username ?? "" }));
-        app.MapPage("/probe/needs-login/", async (HttpContext http) =>
+        app.MapPage("/probe/needs-login/", async http =>
             await http.GetSessionUserAsync() is { } user ? ApiJson.Ok(new { user = user.Username }) : http.RedirectToLogin());
-        app.MapPage("/probe/needs-perm/", async (HttpContext http, Users.UserAccounts accounts, CancellationToken ct) =>
-            await http.GetSessionUserAsync() is { } user && await accounts.HasPermAsync(user, "auth.add_group", ct)
+        app.MapPage("/probe/needs-perm/", async http =>
+            await http.GetSessionUserAsync() is { } user && await accounts.HasPermAsync(user, "auth.add_group", http.RequestAborted)
                 ? ApiJson.Ok(new { user = user.Username })
                 : http.ForbiddenPage());
-        app.MapPage("/probe/session/", async (HttpContext http) =>
+        app.MapPage("/probe/session/", async http =>
         {
             var user = await http.GetSessionUserAsync();
             return ApiJson.Ok(new { user = user?.Username ?? "", keys = (await http.GetSessionAsync()).Keys.Order(StringComparer.Ordinal).ToArray() });
         });
-        app.MapPage("/probe/session/set/", async (HttpContext http) =>
+        app.MapPage("/probe/session/set/", async http =>
         {
             (await http.GetSessionAsync()).Set("colour", http.Request.Query["colour"].LastOrDefault() ?? "green");
             return ApiJson.Ok(new { ok = true });
@@ -109,14 +111,14 @@ internal static class Probes
         app.MapView(path, name, view =>
         {
             view.Description = description;
-            view.Get(Answer).Post(Answer).Put(Answer).Patch(Answer).Delete(Answer);
+            view.Get(WhoAsync).Post(WhoAsync).Put(WhoAsync).Patch(WhoAsync).Delete(WhoAsync);
         });
 
-    private static ApiJson Answer(HttpContext http)
+    private static Task<IResult> WhoAsync(HttpContext http)
     {
         var identity = http.GetIdentity();
         var anonymous = identity.Scheme is null;
-        return ApiJson.Ok(new
+        return Task.FromResult<IResult>(ApiJson.Ok(new
         {
             user = identity.User?.Username ?? (anonymous ? "" : null),
             user_id = identity.User?.Id.Number,
@@ -125,14 +127,14 @@ internal static class Probes
             is_staff = identity.User?.IsStaff ?? false,
             auth = identity.Auth is AuthToken ? "Token" : null,
             scheme = identity.Scheme?.GetType().Name,
-        });
+        }));
     }
 
     private static IEndpointConventionBuilder Says(IEndpointRouteBuilder app, string path, string name, Func<HttpContext, string> text, bool isFunction = false) =>
         app.MapView(path, name, view =>
         {
             view.IsFunction = isFunction;
-            view.Get((HttpContext http) => ApiJson.Ok(new { message = text(http) }));
+            view.Get(async http => ApiJson.Ok(new { message = text(http) }));
         });
 
     private static async Task<IResult> ParseAsync(HttpContext http)

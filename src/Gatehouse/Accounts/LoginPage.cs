@@ -4,6 +4,7 @@ using Gatehouse.Users;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Gatehouse;
 
@@ -13,20 +14,25 @@ public static class LoginPages
     /// <summary>Maps a login page.</summary>
     public static IEndpointConventionBuilder MapLoginPage(this IEndpointRouteBuilder routes, string path, LoginPageOptions? options = null)
     {
-        var page = new LoginPage(options ?? new LoginPageOptions());
+        var services = routes.ServiceProvider;
+        var page = new LoginPage(
+            options ?? new LoginPageOptions(), services.GetRequiredService<UserAccounts>(), services.GetRequiredService<SessionLogin>(),
+            services.GetRequiredService<GatehouseOptions>());
         return routes.MapPage(path, page.HandleAsync);
     }
 
     /// <summary>Maps a logout page: POST ends the session and leads to <c>next</c> or <c>LOGOUT_REDIRECT_URL</c>.</summary>
-    public static RouteHandlerBuilder MapLogoutPage(this IEndpointRouteBuilder routes, string path, string? leadsTo = null) =>
-        routes.MapPage(path, (HttpContext http, SessionLogin login, GatehouseOptions options) => LogoutPage.HandleAsync(http, login, options, leadsTo));
+    public static IEndpointConventionBuilder MapLogoutPage(this IEndpointRouteBuilder routes, string path) => routes.MapPage(path, LogoutPage.HandleAsync);
+
+    /// <summary>What <see cref="MapLogoutPage"/> answers, for a page of your own.</summary>
+    public static Task<IResult> LogoutPageAsync(this HttpContext http) => LogoutPage.HandleAsync(http);
 
     /// <summary>Sends the visitor to log in and then back here (<c>login_required</c>).</summary>
     /// <param name="http">The request.</param>
     /// <param name="loginUrl">Null: <c>LOGIN_URL</c>.</param>
     public static IResult RedirectToLogin(this HttpContext http, string? loginUrl = null)
     {
-        var options = (GatehouseOptions)http.RequestServices.GetService(typeof(GatehouseOptions))!;
+        var options = http.RequestServices.GetRequiredService<GatehouseOptions>();
         var here = http.Request.Path.ToUriComponent() + (http.Request.QueryString.Value is { Length: > 1 } query ? query : "");
         return new DjangoRedirect((loginUrl ?? options.LoginUrl) + "?next=" + Uri.EscapeDataString(here).Replace("%2F", "/", StringComparison.Ordinal));
     }
@@ -63,11 +69,11 @@ public sealed class LoginPageOptions
     public bool NamesSubmit { get; init; }
 }
 
-internal sealed class LoginPage(LoginPageOptions page)
+internal sealed class LoginPage(LoginPageOptions page, UserAccounts accounts, SessionLogin login, GatehouseOptions options)
 {
     private const string Allow = "GET, POST, PUT, HEAD, OPTIONS";
 
-    public async Task<IResult> HandleAsync(HttpContext http, UserAccounts accounts, SessionLogin login, GatehouseOptions options)
+    public async Task<IResult> HandleAsync(HttpContext http)
     {
         NeverCache.Set(http);
         var visitor = page.StaffOnly ? await login.UserAsync(http) : null;
@@ -135,15 +141,17 @@ internal sealed class LoginPage(LoginPageOptions page)
 
 internal static class LogoutPage
 {
-    public static async Task<IResult> HandleAsync(HttpContext http, SessionLogin login, GatehouseOptions options, string? leadsTo)
+    public static async Task<IResult> HandleAsync(HttpContext http)
     {
+        var login = http.RequestServices.GetRequiredService<SessionLogin>();
+        var options = http.RequestServices.GetRequiredService<GatehouseOptions>();
         NeverCache.Set(http);
         if (http.Request.Method == "OPTIONS") return NeverCache.Options(http, "POST, OPTIONS");
         if (http.Request.Method != "POST") return NeverCache.MethodNotAllowed(http, "POST, OPTIONS");
 
         var next = await RequestData.FormFieldAsync(http, "next") ?? http.Request.Query["next"].LastOrDefault() ?? "";
         await login.LogOutAsync(http);
-        var target = next.Length > 0 && SafeUrl.IsSafe(next, http, options) ? next : leadsTo ?? options.LogoutRedirectUrl;
+        var target = next.Length > 0 && SafeUrl.IsSafe(next, http, options) ? next : options.LogoutRedirectUrl;
         // Leading here again would go round in a circle.
         return target == http.Request.Path
             ? new HtmlPage(StatusCodes.Status200OK, "Logged out", "<h1>Logged out</h1>\n<p>Thanks for spending some quality time with the web site today.</p>")

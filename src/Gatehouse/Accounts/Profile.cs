@@ -7,5 +7,6 @@ namespace Gatehouse.Accounts;
 /// <summary>GET /api/accounts/profile/ tells callers who they are.</summary>
 internal static class Profile
 {
-    public static IResult Handle(HttpContext http) => ApiJson.Ok(UserJson.Of(http.GetUser()!), AccountsJson.Api.UserJson);
+    public static Task<IResult> HandleAsync(HttpContext http) =>
+        Task.FromResult<IResult>(ApiJson.Ok(UserJson.Of(http.GetUser()!), AccountsJson.Api.UserJson));
 }

@@ -1,24 +1,27 @@
 using Gatehouse.Permissions;
-using Gatehouse.Views;
+using Gatehouse.Users;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Gatehouse.AuthTokens;
 
 internal static class AuthTokenRoutes
 {
-    public static void MapAuthTokens(this IEndpointRouteBuilder routes, GatehouseOptions options) =>
-        routes.MapView(options.AuthToken.Path, "Obtain Auth Token", Describe).RequirePermission(new AllowAny()).Throttle();
-
-    private static void Describe(ApiView view)
+    public static void MapAuthTokens(this IEndpointRouteBuilder routes, GatehouseOptions options)
     {
-        view.Post(ObtainAuthToken.HandleAsync);
-        view.Renders = ["application/json"];
-        view.Parses = ["application/x-www-form-urlencoded", "multipart/form-data", "application/json"];
-        view.PostFields =
-        [
-            new("username", "string", "Username", Required: true),
-            new("password", "string", "Password", Required: true),
-            new("token", "string", "Token", ReadOnly: true),
-        ];
+        var accounts = routes.ServiceProvider.GetRequiredService<UserAccounts>();
+        var tokens = routes.ServiceProvider.GetRequiredService<TokenStore>();
+        routes.MapView(options.AuthToken.Path, "Obtain Auth Token", view =>
+        {
+            view.Post(http => ObtainAuthToken.HandleAsync(http, accounts, tokens, options));
+            view.Renders = ["application/json"];
+            view.Parses = ["application/x-www-form-urlencoded", "multipart/form-data", "application/json"];
+            view.PostFields =
+            [
+                new("username", "string", "Username", Required: true),
+                new("password", "string", "Password", Required: true),
+                new("token", "string", "Token", ReadOnly: true),
+            ];
+        }).RequirePermission(new AllowAny()).Throttle();
     }
 }

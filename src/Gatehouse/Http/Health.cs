@@ -2,6 +2,7 @@ using Gatehouse.Database;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Gatehouse.Http;
 
@@ -10,18 +11,27 @@ internal static class Health
 {
     public static void MapHealth(this IEndpointRouteBuilder routes)
     {
-        routes.MapGet("/health/live", () => Status(StatusCodes.Status200OK, "live"));
-        routes.MapGet("/health/ready", async (Migrations migrations, CancellationToken ct) =>
+        var migrations = routes.ServiceProvider.GetRequiredService<Migrations>();
+        routes.MapGet("/health/live", http => Status(StatusCodes.Status200OK, "live").ExecuteAsync(http));
+        routes.MapGet("/health/ready", async http =>
         {
-            try
-            {
-                return await migrations.IsCurrentAsync(ct) ? Status(StatusCodes.Status200OK, "ready") : Status(StatusCodes.Status503ServiceUnavailable, "not migrated");
-            }
-            catch (DatabaseUnavailableException)
-            {
-                return Status(StatusCodes.Status503ServiceUnavailable, "database unavailable");
-            }
+            var answer = await ReadyAsync(migrations, http.RequestAborted) is { } reason
+                ? Status(StatusCodes.Status503ServiceUnavailable, reason)
+                : Status(StatusCodes.Status200OK, "ready");
+            await answer.ExecuteAsync(http);
         });
+    }
+
+    private static async Task<string?> ReadyAsync(Migrations migrations, CancellationToken ct)
+    {
+        try
+        {
+            return await migrations.IsCurrentAsync(ct) ? null : "not migrated";
+        }
+        catch (DatabaseUnavailableException)
+        {
+            return "database unavailable";
+        }
     }
 
     private static ApiJson Status(int status, string text) => ApiJson.Write(status, json =>

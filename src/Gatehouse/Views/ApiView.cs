@@ -9,7 +9,7 @@ namespace Gatehouse.Views;
 /// </summary>
 public sealed class ApiView
 {
-    private readonly Dictionary<string, Lazy<RequestDelegate>> handlers = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Func<HttpContext, Task<IResult>>> handlers = new(StringComparer.Ordinal);
     private readonly IServiceProvider services;
     private readonly string name;
 
@@ -33,29 +33,40 @@ public sealed class ApiView
     internal string Allow { get; private set; } = "OPTIONS";
 
     /// <summary>Answers GET, and HEAD.</summary>
-    public ApiView Get(Delegate handler) => On("GET", handler);
+    public ApiView Get(Func<HttpContext, Task<IResult>> handler) => On("GET", handler);
 
     /// <summary>Answers POST.</summary>
-    public ApiView Post(Delegate handler) => On("POST", handler);
+    public ApiView Post(Func<HttpContext, Task<IResult>> handler) => On("POST", handler);
 
     /// <summary>Answers PUT.</summary>
-    public ApiView Put(Delegate handler) => On("PUT", handler);
+    public ApiView Put(Func<HttpContext, Task<IResult>> handler) => On("PUT", handler);
 
     /// <summary>Answers PATCH.</summary>
-    public ApiView Patch(Delegate handler) => On("PATCH", handler);
+    public ApiView Patch(Func<HttpContext, Task<IResult>> handler) => On("PATCH", handler);
 
     /// <summary>Answers DELETE.</summary>
-    public ApiView Delete(Delegate handler) => On("DELETE", handler);
+    public ApiView Delete(Func<HttpContext, Task<IResult>> handler) => On("DELETE", handler);
+
+    /// <summary>Answers one method; the body, if it is wanted, is read with <see cref="RequestData"/>.</summary>
+    public ApiView On(string method, Func<HttpContext, Task<IResult>> handler)
+    {
+        handlers[method] = handler;
+        return this;
+    }
 
     /// <summary>
-    /// Answers one method. The handler is any delegate that minimal APIs take: its parameters are services, <c>HttpContext</c>, route values;
-    /// bodies are read with <see cref="RequestData"/>.
+    /// As <see cref="On(string, Func{HttpContext, Task{IResult}})"/> with any delegate that minimal APIs take: its parameters are services,
+    /// route values, the query, <c>HttpContext</c>.
     /// </summary>
     public ApiView On(string method, Delegate handler)
     {
-        handlers[method] = new Lazy<RequestDelegate>(() => RequestDelegateFactory.Create(
-            handler, new RequestDelegateFactoryOptions { ServiceProvider = services, DisableInferBodyFromParameters = true }).RequestDelegate);
-        return this;
+        var bound = RequestDelegateFactory.Create(
+            handler, new RequestDelegateFactoryOptions { ServiceProvider = services, DisableInferBodyFromParameters = true }).RequestDelegate;
+        return On(method, async http =>
+        {
+            await bound(http);
+            return Results.Empty;
+        });
     }
 
     internal void Finish()
@@ -67,20 +78,18 @@ public sealed class ApiView
         Allow = string.Join(", ", allowed);
     }
 
-    internal Task DispatchAsync(HttpContext http, Func<ValueTask<bool>> mayPost)
+    internal async Task DispatchAsync(HttpContext http, EndpointPlan plan)
     {
         var method = http.Request.Method;
-        if (handlers.TryGetValue(method, out var handler)) return handler.Value(http);
-        if (method == "HEAD" && !IsFunction && handlers.TryGetValue("GET", out var get)) return get.Value(http);
-        return method == "OPTIONS" ? DescribeAsync(http, mayPost) : ApiError.MethodNotAllowed(method).ExecuteAsync(http);
+        var answer =
+            handlers.TryGetValue(method, out var handler) || method == "HEAD" && !IsFunction && handlers.TryGetValue("GET", out handler) ? await handler(http)
+            : method == "OPTIONS" ? Describe(PostFields.Count > 0 && await plan.MayPostAsync(http))
+            : ApiError.MethodNotAllowed(method);
+        await answer.ExecuteAsync(http);
     }
 
     // DRF SimpleMetadata: what may be sent is told to those who may send it.
-    private async Task DescribeAsync(HttpContext http, Func<ValueTask<bool>> mayPost)
-    {
-        var withFields = PostFields.Count > 0 && await mayPost();
-        await ApiJson.Write(StatusCodes.Status200OK, json => Write(json, withFields)).ExecuteAsync(http);
-    }
+    private ApiJson Describe(bool withFields) => ApiJson.Write(StatusCodes.Status200OK, json => Write(json, withFields));
 
     private void Write(Utf8JsonWriter json, bool withFields)
     {

@@ -51,7 +51,7 @@ internal sealed class EndpointPlan(ApiView? view, BaseAuthentication[] schemes, 
         return throttles.Length == 0 ? null : await RefuseTooManyAsync(http);
     }
 
-    public Task DispatchAsync(HttpContext http) => view!.DispatchAsync(http, () => MayPostAsync(http));
+    public Task DispatchAsync(HttpContext http) => view!.DispatchAsync(http, this);
 
     /// <summary>Asks the endpoint's permissions about an object (DRF <c>check_object_permissions</c>).</summary>
     public async ValueTask<IResult?> RefuseObjectAsync(HttpContext http, object target)
@@ -81,7 +81,8 @@ internal sealed class EndpointPlan(ApiView? view, BaseAuthentication[] schemes, 
         return allowed ? null : ApiError.Throttled(wait);
     }
 
-    private async ValueTask<bool> MayPostAsync(HttpContext http)
+    /// <summary>Whether the caller might POST here: OPTIONS then tells the fields.</summary>
+    public async ValueTask<bool> MayPostAsync(HttpContext http)
     {
         var method = http.Request.Method;
         try

@@ -31,8 +31,11 @@ public static class ViewRoutes
     }
 
     /// <summary>Maps a page of Django's kind: any method, session, CSRF protection for those that write; no schemes and permissions.</summary>
-    public static RouteHandlerBuilder MapPage(this IEndpointRouteBuilder routes, string path, Delegate handler) =>
-        routes.Map(path, handler).WithMetadata(new PageMetadata(CsrfProtected: true), DjangoPath.Exact);
+    public static IEndpointConventionBuilder MapPage(this IEndpointRouteBuilder routes, string path, Func<HttpContext, Task<IResult>> handler)
+    {
+        RequestDelegate answer = async http => await (await handler(http)).ExecuteAsync(http);
+        return routes.Map(path, answer).WithMetadata(new PageMetadata(CsrfProtected: true), DjangoPath.Exact);
+    }
 
     /// <summary>These schemes, in this order (<c>authentication_classes</c>); none: the endpoint asks nobody who they are.</summary>
     public static TBuilder WithSchemes<TBuilder>(this TBuilder builder, params Type[] schemes) where TBuilder : IEndpointConventionBuilder
