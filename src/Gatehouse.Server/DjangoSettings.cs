@@ -108,6 +108,9 @@ internal static class DjangoSettings
             else OptionsMapper.Set(options.RestFramework, setting.Name, setting.Value, path);
         }
 
+        if (!section.TryGetProperty("DEFAULT_PERMISSION_CLASSES", out _))
+            notes.Add("REST_FRAMEWORK: has no DEFAULT_PERMISSION_CLASSES, so it is DRF's: AllowAny. Gatehouse's own default is IsAuthenticated.");
+
         var schemes = options.RestFramework.DefaultAuthenticationClasses;
         foreach (var later in schemes.Where(name => LaterSchemes.Contains(name[(name.LastIndexOf('.') + 1)..])).ToList())
         {

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Help;
 using Gatehouse.Server.Commands;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
@@ -20,6 +21,9 @@ public sealed class GatehouseProgram
     /// <summary>Maps endpoints of your own beside those of Gatehouse.</summary>
     public Action<WebApplication>? Map { get; init; }
 
+    /// <summary>Whether <c>/</c> is a page that says what runs here. Default true.</summary>
+    public bool HasStartPage { get; init; } = true;
+
     /// <summary>Runs one verb.</summary>
     /// <returns>0: fine; 1: refused or failed, with one line on standard error; 2: wrong usage.</returns>
     public async Task<int> RunAsync(string[] args)
@@ -40,10 +44,12 @@ public sealed class GatehouseProgram
         CommandContext Context(ParseResult parsed) => new(this, parsed.GetValue(settings), parsed.GetValue(database));
 
         var runserver = RunServer.Make(Context);
-        var root = new RootCommand("Gatehouse protects REST APIs: sessions, Basic and tokens, compatible with Django REST framework on the wire and on disk.")
+        var root = new Command("gatehouse", "Gatehouse protects REST APIs: sessions, Basic and tokens, compatible with Django REST framework on the wire and on disk.")
         {
             settings,
             database,
+            new HelpOption(),
+            new VersionOption(),
             runserver,
             Migrate.Make(Context),
             ShowMigrations.Make(Context),

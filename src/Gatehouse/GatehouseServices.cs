@@ -6,6 +6,7 @@ using Gatehouse.Sessions;
 using Gatehouse.Throttling;
 using Gatehouse.Users;
 using Gatehouse.Views;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging;
@@ -15,13 +16,23 @@ namespace Gatehouse;
 /// <summary>The explicit list of what Gatehouse consists of. Nothing is found by scanning.</summary>
 public static class GatehouseServices
 {
-    /// <summary>Adds Gatehouse: <c>AddGatehouse(o => o.Database = "sqlite:///app.db")</c>.</summary>
-    public static IServiceCollection AddGatehouse(this IServiceCollection services, Action<GatehouseOptions>? configure = null)
+    /// <summary>
+    /// Adds Gatehouse: <c>AddGatehouse(o => o.Database = "sqlite:///app.db")</c>. What stands under <c>Gatehouse</c> in the application's
+    /// configuration (appsettings.json, environment) goes before.
+    /// </summary>
+    public static IServiceCollection AddGatehouse(this IServiceCollection services, Action<GatehouseOptions>? configure = null) =>
+        services.AddGatehouse((provider, options) =>
+        {
+            configure?.Invoke(options);
+            if (provider.GetService<IConfiguration>() is { } configuration) GatehouseConfiguration.Apply(configuration.GetSection("Gatehouse"), options);
+        });
+
+    internal static IServiceCollection AddGatehouse(this IServiceCollection services, Action<IServiceProvider, GatehouseOptions> fill)
     {
-        services.AddSingleton(_ =>
+        services.AddSingleton(provider =>
         {
             var options = new GatehouseOptions();
-            configure?.Invoke(options);
+            fill(provider, options);
             GatehouseSetup.Complete(options);
             return options;
         });

@@ -96,7 +96,8 @@ internal static class SecretKeyFile
                 $"The secret key file {file} is missing, but the database {database} is in use. Restore the file, or set SECRET_KEY to the key that "
                 + $"Django uses; if it is lost, make a new one, which logs everyone out: (umask 077; openssl rand -base64 48 > '{file}')");
 
-        Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+        if (OperatingSystem.IsWindows()) Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+        else Directory.CreateDirectory(Path.GetDirectoryName(file)!, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         var key = Convert.ToBase64String(RandomNumberGenerator.GetBytes(48));
         var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
         if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;

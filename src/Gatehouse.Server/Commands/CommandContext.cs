@@ -30,7 +30,7 @@ internal sealed class CommandContext(GatehouseProgram program, string? settingsF
     {
         // Once now, so that what is wrong stops the start before anything else happens.
         var notes = Fill(new GatehouseOptions(), configuration);
-        services.AddGatehouse(options => Fill(options, configuration));
+        services.AddGatehouse((_, options) => Fill(options, configuration));
         program.Services?.Invoke(services);
         return notes;
     }

@@ -19,7 +19,11 @@ internal static class Passwords
     private static string Read(string prompt)
     {
         Console.Write(prompt);
-        if (Console.IsInputRedirected) return Console.ReadLine() ?? throw new CommandException("There is nobody to ask; give the password another way.");
+        if (Console.IsInputRedirected)
+        {
+            Console.WriteLine();
+            return Console.ReadLine() ?? throw new CommandException("There is nobody to ask; give the password another way.");
+        }
 
         var text = new StringBuilder();
         while (Console.ReadKey(intercept: true) is { Key: not ConsoleKey.Enter } key)

@@ -3,7 +3,9 @@ using System.Net;
 using System.Text;
 using Gatehouse.Admin;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -38,6 +40,11 @@ internal static class RunServer
             await app.WaitForShutdownAsync(ct);
             return 0;
         }
+        catch (IOException error) when (error.InnerException is AddressInUseException)
+        {
+            await Console.Error.WriteLineAsync($"{error.Message.TrimEnd('.')}: another program listens there. Take another port: gatehouse runserver 8001");
+            return 1;
+        }
         catch (OperationCanceledException)
         {
             // Told to stop before it had started.
@@ -60,6 +67,8 @@ internal static class RunServer
             console.TimestampFormat = "yyyy-MM-ddTHH:mm:ssZ ";
         });
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
+        // It would begin a trace for each request that nobody reads.
+        builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);
         // What stops the start is told once, in one line.
         builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(30));
@@ -84,9 +93,23 @@ internal static class RunServer
         app.UseGatehouse();
         app.MapGatehouse();
         app.MapGatehouseAdmin();
+        if (context.Program.HasStartPage) app.MapPage("/", StartPageAsync);
         context.Program.Map?.Invoke(app);
         return app;
     }
+
+    private static Task<IResult> StartPageAsync(HttpContext http) => Task.FromResult(http.Page(
+        "Gatehouse",
+        """
+        <h1>Gatehouse is running</h1>
+        <p>It protects REST APIs: sessions, Basic and tokens, as Django REST framework has them.</p>
+        <ul>
+        <li><a href="/api/accounts/profile/">/api/accounts/profile/</a>: who am I?</li>
+        <li><a href="/accounts/login/">/accounts/login/</a>: log in</li>
+        <li><a href="/admin/">/admin/</a>: for staff</li>
+        </ul>
+        <p>The walk through all of it is docs/quickstart.md.</p>
+        """));
 
     // startproject's key is in every copy of the project: fine on one's own machine, an open door elsewhere.
     private static void RefuseSampleKey(GatehouseOptions options, IPEndPoint address)

@@ -10,8 +10,8 @@ public sealed class AccountsOptions
     public bool RegistrationOpen { get; set; } = true;
 
     /// <summary>
-    /// Refuse a browser's login, registration or token request that comes from another site, by its <c>Origin</c> header. Null, the
-    /// default: true, but false under the profile Django.
+    /// Refuse a browser's login or registration that comes from another site, by its <c>Origin</c> header. Null, the default: true, but
+    /// false under the profile Django.
     /// </summary>
     public bool? RefuseCrossSiteLogin { get; set; }
 }

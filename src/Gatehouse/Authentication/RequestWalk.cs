@@ -1,6 +1,7 @@
 using System.Security.Claims;
 using Gatehouse.Http;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features.Authentication;
 
 namespace Gatehouse.Authentication;
 
@@ -21,15 +22,27 @@ internal static class RequestWalk
             if (!outcome.Succeeded)
                 return outcome.Forbidden ? ApiError.PermissionDenied(outcome.Detail) : ApiError.Unauthenticated(outcome.Detail!, schemes[0].Challenge);
 
-            http.Features.Set(new Identity { User = outcome.User, Auth = outcome.Auth, Scheme = scheme });
-            if (outcome.User is { } user)
-            {
-                http.User = new ClaimsPrincipal(new ClaimsIdentity(
-                    [new Claim(ClaimTypes.NameIdentifier, user.Id.ToString()), new Claim(ClaimTypes.Name, user.Username)], scheme.GetType().Name));
-            }
+            var identity = new Identity { User = outcome.User, Auth = outcome.Auth, Scheme = scheme };
+            http.Features.Set(identity);
+            http.Features.Set<IHttpAuthenticationFeature>(new Principal(identity));
             return null;
         }
         return null;
+    }
+
+    /// <summary>ASP.NET Core's <c>HttpContext.User</c>, made for those who ask for it.</summary>
+    private sealed class Principal(Identity identity) : IHttpAuthenticationFeature
+    {
+        public ClaimsPrincipal? User
+        {
+            get => field ??= Make();
+            set;
+        }
+
+        private ClaimsPrincipal Make() => identity.User is { } user
+            ? new ClaimsPrincipal(new ClaimsIdentity(
+                [new Claim(ClaimTypes.NameIdentifier, user.Id.ToString()), new Claim(ClaimTypes.Name, user.Username)], identity.Scheme!.GetType().Name))
+            : new ClaimsPrincipal();
     }
 
     /// <summary>For a view that wants a caller and has none (DRF <c>NotAuthenticated</c>).</summary>

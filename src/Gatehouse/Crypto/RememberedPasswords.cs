@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 
@@ -14,39 +13,12 @@ internal sealed class RememberedPasswords(int capacity = 10_000)
     private const int StackLimit = 1024;
 
     private readonly byte[] key = RandomNumberGenerator.GetBytes(32);
-    private readonly Lock turning = new();
+    private readonly Remembered<UInt128, bool> verified = new(capacity);
 
-    // When the newer half is full it becomes the older one, and what nobody asked for meanwhile is forgotten.
-    private volatile ConcurrentDictionary<UInt128, bool> newer = new();
-    private volatile ConcurrentDictionary<UInt128, bool> older = new();
+    public bool Knows(long userId, string stored, string password) =>
+        password.Length <= PasswordHashes.MaxPasswordLength && verified.TryGet(Mac(userId, stored, password), out _);
 
-    public bool Knows(long userId, string stored, string password)
-    {
-        if (password.Length > PasswordHashes.MaxPasswordLength) return false;
-
-        var mac = Mac(userId, stored, password);
-        if (newer.ContainsKey(mac)) return true;
-        if (!older.ContainsKey(mac)) return false;
-
-        Add(mac);
-        return true;
-    }
-
-    public void Remember(long userId, string stored, string password) => Add(Mac(userId, stored, password));
-
-    private void Add(UInt128 mac)
-    {
-        lock (turning)
-        {
-            if (newer.Count >= Math.Max(1, capacity / 2))
-            {
-                older = newer;
-                newer = new();
-            }
-
-            newer.TryAdd(mac, true);
-        }
-    }
+    public void Remember(long userId, string stored, string password) => verified.Add(Mac(userId, stored, password), true);
 
     // Half of the MAC is kept: 128 bits that nobody without the key can aim at.
     private UInt128 Mac(long userId, string stored, string password)

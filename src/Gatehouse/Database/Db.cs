@@ -94,6 +94,7 @@ internal sealed class Db : IDisposable
     {
         try
         {
+            MakeFile();
             return writer.Value;
         }
         catch (SqliteException error)
@@ -105,7 +106,32 @@ internal sealed class Db : IDisposable
     private SqliteSession Rent()
     {
         if (disposed) throw new DatabaseUnavailableException("The server is stopping.");
-        return idle.TryTake(out var session) ? session : new SqliteSession(path, readOnly: true);
+        if (idle.TryTake(out var session)) return session;
+        MakeFile();
+        return new SqliteSession(path, readOnly: true);
+    }
+
+    /// <summary>A new database is its owner's alone, as are the files that SQLite puts beside it: it holds hashes and tokens.</summary>
+    private void MakeFile()
+    {
+        if (OperatingSystem.IsWindows() || File.Exists(path)) return;
+        try
+        {
+            using var file = new FileStream(path, new FileStreamOptions
+            {
+                Mode = FileMode.CreateNew,
+                Access = FileAccess.Write,
+                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+            });
+        }
+        catch (IOException) when (File.Exists(path))
+        {
+            // Another process made it.
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new DatabaseUnavailableException($"The database {path} cannot be made: {error.Message}", error);
+        }
     }
 
     private void Return(SqliteSession session)

@@ -77,6 +77,6 @@ public sealed class ApiJson : IResult
         if (utf8.IsEmpty) return Task.CompletedTask;
 
         response.ContentType = "application/json";
-        return response.Body.WriteAsync(utf8, http.RequestAborted).AsTask();
+        return response.BodyWriter.WriteAsync(utf8, http.RequestAborted).AsTask();
     }
 }

@@ -83,10 +83,19 @@ public sealed class RequestData
         if (request.ContentLength > limit) return ([], true);
         if (request.ContentLength is 0) return ([], false);
 
-        var buffer = new ArrayBufferWriter<byte>(request.ContentLength is { } known ? (int)known + 1 : 1024);
+        // What a header promises takes no memory until it comes: a thousand callers may promise the most and send nothing.
+        var buffer = new ArrayBufferWriter<byte>((int)Math.Min(request.ContentLength + 1 ?? 1024, 16 * 1024));
         while (true)
         {
-            var read = await request.Body.ReadAsync(buffer.GetMemory(1), ct);
+            int read;
+            try
+            {
+                read = await request.Body.ReadAsync(buffer.GetMemory(1), ct);
+            }
+            catch (IOException error) when (error.InnerException is OverflowException)
+            {
+                throw new BadHttpRequestException("The size of a chunk is no number.", error);
+            }
             if (read == 0) return (buffer.WrittenSpan.ToArray(), false);
             buffer.Advance(read);
             if (buffer.WrittenCount > limit) return ([], true);

@@ -17,8 +17,7 @@ public sealed class DjangoSession
     private readonly SessionStore store;
     private readonly HttpContext http;
     private readonly string? cookie;
-    private readonly HashSet<string> dead = [];
-    private JsonElement? stored;
+    private List<string>? dead;
     private Dictionary<string, JsonElement>? changed;
     private bool accessed;
     private bool scheduled;
@@ -34,12 +33,15 @@ public sealed class DjangoSession
     /// <summary>The key of the row; null while there is none.</summary>
     public string? Key { get; private set; }
 
+    /// <summary>As it was loaded; null when there was no row.</summary>
+    internal StoredSession? Stored { get; private set; }
+
     /// <summary>Whether anything was changed, so that the session will be written.</summary>
     public bool IsModified { get; private set; }
 
     /// <summary>Names of what the session holds.</summary>
     public IEnumerable<string> Keys =>
-        changed?.Keys ?? (stored is { } json ? json.EnumerateObject().Select(member => member.Name).Distinct() : []);
+        changed?.Keys ?? (Stored?.Data is { } json ? json.EnumerateObject().Select(member => member.Name).Distinct() : []);
 
     /// <summary>Loads the visitor's session, or one that is empty and not written until something is put into it.</summary>
     internal static async ValueTask<DjangoSession> OpenAsync(HttpContext http, SessionStore store)
@@ -51,9 +53,8 @@ public sealed class DjangoSession
         Cookies.Vary(http);
         if (session.Key is { } key)
         {
-            var (found, data) = await store.LoadAsync(key, http.RequestAborted);
-            if (found) session.stored = data;
-            else session.Key = null;
+            session.Stored = await store.LoadAsync(key, http.RequestAborted);
+            if (session.Stored is null) session.Key = null;
         }
         if (session.IsEmpty && session.cookie is not null || store.Options.SaveEveryRequest && !session.IsEmpty) session.Schedule();
         return session;
@@ -86,7 +87,7 @@ public sealed class DjangoSession
     public JsonElement Get(string name)
     {
         if (changed is not null) return changed.GetValueOrDefault(name);
-        return stored is { } json && json.TryGetProperty(name, out var value) ? value : default;
+        return Stored?.Data is { } json && json.TryGetProperty(name, out var value) ? value : default;
     }
 
     /// <summary>Puts a text into the session.</summary>
@@ -99,7 +100,7 @@ public sealed class DjangoSession
     public void CycleKey()
     {
         Edit();
-        if (Key is not null) dead.Add(Key);
+        if (Key is not null) (dead ??= []).Add(Key);
         Key = null;
     }
 
@@ -107,7 +108,7 @@ public sealed class DjangoSession
     public void Flush()
     {
         Edit().Clear();
-        if (Key is not null) dead.Add(Key);
+        if (Key is not null) (dead ??= []).Add(Key);
         Key = null;
     }
 
@@ -118,7 +119,7 @@ public sealed class DjangoSession
         if (changed is null)
         {
             changed = [];
-            if (stored is { } json)
+            if (Stored?.Data is { } json)
                 foreach (var member in json.EnumerateObject()) changed[member.Name] = member.Value;
         }
         IsModified = true;
@@ -141,7 +142,7 @@ public sealed class DjangoSession
         if (write)
         {
             var data = Bytes();
-            if (Key is not null && dead.Count == 0)
+            if (Key is not null && dead is null)
             {
                 // A session that somebody ended meanwhile stays ended.
                 if (!await store.UpdateAsync(Key, data, age)) Key = null;
@@ -149,10 +150,10 @@ public sealed class DjangoSession
             else
             {
                 Key ??= NewKey();
-                await store.ReplaceAsync(dead, Key, data, age);
+                await store.ReplaceAsync(dead ?? [], Key, data, age);
             }
         }
-        else if (dead.Count > 0)
+        else if (dead is not null)
         {
             await store.DeleteAsync(dead);
         }
@@ -189,7 +190,7 @@ public sealed class DjangoSession
 
     private byte[] Bytes()
     {
-        if (changed is null) return JsonSerializer.SerializeToUtf8Bytes(stored!.Value, SessionJson.Default.JsonElement);
+        if (changed is null) return JsonSerializer.SerializeToUtf8Bytes(Stored!.Data!.Value, SessionJson.Default.JsonElement);
         return JsonSerializer.SerializeToUtf8Bytes(changed, SessionJson.Default.DictionaryStringJsonElement);
     }
 

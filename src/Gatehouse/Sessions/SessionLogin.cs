@@ -65,8 +65,14 @@ internal sealed class SessionLogin(
         if (!UserId.TryParse(session.GetString(IdName), out var id) || session.GetString(BackendName) != Backend) return null;
         if (await accounts.FindAsync(id, ct) is not { IsActive: true } user) return null;
 
+        // Told by the session's own text, which is signed: only its comparison with the password is remembered.
+        if (!session.IsModified && session.Stored!.FitsPassword == user.Password) return user;
         var given = session.GetString(HashName);
-        if (FixedTimeEquals(given, AuthHash(user, options.SecretKey))) return user;
+        if (FixedTimeEquals(given, AuthHash(user, options.SecretKey)))
+        {
+            if (!session.IsModified) session.Stored!.FitsPassword = user.Password;
+            return user;
+        }
         foreach (var former in options.SecretKeyFallbacks)
         {
             if (!FixedTimeEquals(given, AuthHash(user, former))) continue;

@@ -10,18 +10,30 @@ namespace Gatehouse.Sessions;
 /// <summary>The rows of <c>django_session</c>, signed and serialised as Django does (<c>django.contrib.sessions.backends.db</c>).</summary>
 internal sealed class SessionStore(Db db, GatehouseOptions options, TimeProvider clock)
 {
+    private const int MaxKeyLength = 40;
+    private const int LongestRemembered = 1024;
+
+    // The row is read at each request; what its text means does not change, and is a signature, an inflation and a parse away.
+    private readonly Remembered<string, StoredSession> decoded = new(capacity: 8_000);
     private readonly DjangoSigner signer = new("django.contrib.sessions.SessionStore", [options.SecretKey, .. options.SecretKeyFallbacks]);
 
     public SessionOptions Options => options.Session;
 
     public DateTimeOffset Now => clock.GetUtcNow();
 
-    /// <returns>Whether there is a live row, and what it holds: nothing when its signature is not ours.</returns>
-    public async Task<(bool Found, JsonElement? Data)> LoadAsync(string key, CancellationToken ct)
+    /// <returns>What the live row of that key holds; null when there is none.</returns>
+    public async Task<StoredSession?> LoadAsync(string key, CancellationToken ct)
     {
-        if (key.Length > 40 || await db.FirstAsync(Load, ct, ("key", key), ("now", Now)) is not { } text) return (false, null);
-        return (true, signer.Verify(text) is { } json ? Parse(json) : null);
+        if (key.Length > MaxKeyLength || await db.FirstAsync(Load, ct, ("key", key), ("now", Now)) is not { } text) return null;
+        if (text.Length > LongestRemembered) return Decode(text);
+        if (decoded.TryGet(text, out var known)) return known;
+
+        var session = Decode(text);
+        decoded.Add(text, session);
+        return session;
     }
+
+    private StoredSession Decode(string text) => new(signer.Verify(text) is { } json ? Parse(json) : null);
 
     private static readonly Sql<string> Load = new(
         "SELECT session_data FROM django_session WHERE session_key = @key AND expire_date > @now", row => row.Text(0));
@@ -85,6 +97,16 @@ internal sealed class SessionStore(Db db, GatehouseOptions options, TimeProvider
             return null;
         }
     }
+}
+
+/// <summary>What a session row says.</summary>
+/// <param name="data">Nothing when its signature is not ours.</param>
+internal sealed class StoredSession(JsonElement? data)
+{
+    public JsonElement? Data => data;
+
+    /// <summary>The password column that the session's auth hash was found to fit: the same column fits again.</summary>
+    public string? FitsPassword { get; set; }
 }
 
 // Django's session serialiser writes ASCII with \u escapes, as this context's default encoder does.

@@ -14,7 +14,7 @@ internal sealed class ThrottleStore(Db db, TimeProvider clock)
     /// <summary>Counts a request unless <paramref name="rate"/> is used up; of many at once, no more than it allows.</summary>
     public async ValueTask<Verdict> CountAsync(string key, Rate rate, CancellationToken ct)
     {
-        var now = clock.GetUtcNow().UtcTicks / TimeSpan.TicksPerMicrosecond;
+        var now = (clock.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;
         var period = rate.Period.Ticks / TimeSpan.TicksPerMicrosecond;
         var sweep = Interlocked.Increment(ref counted) % SweepEvery == 0;
         return await db.WriteRelaxedAsync(

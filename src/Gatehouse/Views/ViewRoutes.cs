@@ -26,7 +26,8 @@ public static class ViewRoutes
         describe(view);
         view.Finish();
 
-        RequestDelegate dispatch = http => http.RequestServices.GetRequiredService<EndpointPlans>().Of(http.GetEndpoint()!)!.DispatchAsync(http);
+        var plans = routes.ServiceProvider.GetRequiredService<EndpointPlans>();
+        RequestDelegate dispatch = http => plans.Of(http.GetEndpoint()!)!.DispatchAsync(http);
         return routes.Map(path, dispatch).WithMetadata(view, DjangoPath.Exact);
     }
 

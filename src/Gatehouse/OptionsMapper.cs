@@ -4,7 +4,7 @@ using System.Reflection;
 using System.Text.Json;
 using System.Xml;
 
-namespace Gatehouse.Server;
+namespace Gatehouse;
 
 /// <summary>
 /// Puts values from JSON into options by one rule: underscores drop out and case does not matter. What is not known or does not fit stops

@@ -2,7 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Configuration;
 
-namespace Gatehouse.Server;
+namespace Gatehouse;
 
 /// <summary>Options in .NET's own form: <c>Gatehouse</c> in appsettings.json, <c>Gatehouse__…</c> in the environment.</summary>
 internal static class GatehouseConfiguration
