@@ -11,6 +11,7 @@ public sealed class RawHttp : IDisposable
     private readonly TcpClient tcp = new() { NoDelay = true };
     private readonly Uri address;
     private readonly List<byte> unread = [];
+    private NetworkStream stream = null!;
 
     private RawHttp(Uri address) => this.address = address;
 
@@ -18,6 +19,7 @@ public sealed class RawHttp : IDisposable
     {
         var raw = new RawHttp(server.Address);
         await raw.tcp.ConnectAsync(server.Address.Host, server.Address.Port);
+        raw.stream = raw.tcp.GetStream();
         return raw;
     }
 
@@ -39,7 +41,7 @@ public sealed class RawHttp : IDisposable
     {
         try
         {
-            await tcp.GetStream().WriteAsync(bytes);
+            await stream.WriteAsync(bytes);
         }
         catch (IOException)
         {
@@ -71,7 +73,14 @@ public sealed class RawHttp : IDisposable
     /// <summary>Whether the server has no more to say and closes.</summary>
     public async Task<bool> IsClosedAsync()
     {
-        tcp.Client.Shutdown(SocketShutdown.Send);
+        try
+        {
+            tcp.Client.Shutdown(SocketShutdown.Send);
+        }
+        catch (SocketException)
+        {
+            return true;
+        }
         return unread.Count == 0 && !await FillAsync();
     }
 
@@ -83,7 +92,7 @@ public sealed class RawHttp : IDisposable
         var buffer = new byte[8192];
         try
         {
-            var read = await tcp.GetStream().ReadAsync(buffer, patience.Token);
+            var read = await stream.ReadAsync(buffer, patience.Token);
             unread.AddRange(buffer.AsSpan(0, read));
             return read > 0;
         }

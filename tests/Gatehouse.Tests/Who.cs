@@ -16,12 +16,12 @@ internal static class Who
 
     /// <summary>A page of Django's kind that tells the user of the session and gives out a CSRF token.</summary>
     public static void MapCsrfPage(this IEndpointRouteBuilder routes, string path) =>
-        routes.MapPage(path, async (HttpContext http) =>
+        routes.MapPage(path, async Task<IResult> (HttpContext http) =>
             ApiJson.Ok(new { user = (await http.GetSessionUserAsync())?.Username, csrftoken = http.GetCsrfToken() }));
 
-    private static ApiJson Answer(HttpContext http)
+    private static Task<IResult> Answer(HttpContext http)
     {
         var identity = http.GetIdentity();
-        return ApiJson.Ok(new { user = identity.User?.Username, scheme = identity.Scheme?.GetType().Name, auth = identity.Auth?.GetType().Name });
+        return Task.FromResult<IResult>(ApiJson.Ok(new { user = identity.User?.Username, scheme = identity.Scheme?.GetType().Name, auth = identity.Auth?.GetType().Name }));
     }
 }

@@ -114,6 +114,9 @@ internal sealed class EndpointPlans(IServiceProvider services, GatehouseOptions 
     public void Prepare(IEnumerable<EndpointDataSource> sources)
     {
         _ = DefaultSchemes();
+        // Also where no endpoint uses them yet: a misspelt permission must not wait for the first view that trusts it.
+        foreach (var name in options.RestFramework.DefaultPermissionClasses) DefaultClasses.Permission(name);
+        foreach (var name in options.RestFramework.DefaultThrottleClasses) DefaultClasses.Throttle(name);
         foreach (var endpoint in sources.SelectMany(source => source.Endpoints)) Of(endpoint);
     }
 
