@@ -1,8 +1,8 @@
+using Gatehouse.AuthTokens;
 using Gatehouse.Crypto;
 using Gatehouse.Database;
 using Gatehouse.Users;
 using Gatehouse.Views;
-using Gatehouse.AuthTokens;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 

@@ -1,6 +1,6 @@
-using Gatehouse.Http;
 using System.IO.Compression;
 using System.Text;
+using Gatehouse.Http;
 
 namespace Gatehouse.Users;
 

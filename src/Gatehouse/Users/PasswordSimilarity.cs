@@ -1,6 +1,6 @@
-using Gatehouse.Http;
 using System.Globalization;
 using System.Text;
+using Gatehouse.Http;
 
 namespace Gatehouse.Users;
 
