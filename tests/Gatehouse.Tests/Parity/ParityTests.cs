@@ -33,6 +33,8 @@ public sealed partial class ParityTests(ITestOutputHelper output) : IDisposable
 
         var surprising = report.Except(documented).ToList();
         Assert.True(surprising.Count == 0, $"docs/deviations.md does not name, in \"{Section}\":\n{string.Join('\n', surprising.Select(step => $"| {step.Scenario} | {step.Step} |"))}");
+        var outdated = documented.Except(report).ToList();
+        Assert.True(outdated.Count == 0, $"docs/deviations.md names steps that do not differ:\n{string.Join('\n', outdated.Select(step => $"| {step.Scenario} | {step.Step} |"))}");
     }
 
     private async Task<(int Code, List<(string Scenario, string Step)> Differing)> CheckAsync(string profile)
