@@ -20,6 +20,7 @@ public sealed class DjangoSession
     private List<string>? dead;
     private Dictionary<string, JsonElement>? changed;
     private bool accessed;
+    private bool loggedIn;
     private bool scheduled;
 
     private DjangoSession(SessionStore store, HttpContext http)
@@ -104,6 +105,9 @@ public sealed class DjangoSession
         Key = null;
     }
 
+    /// <summary>Its user has just shown a password: the answer must not leave without a session.</summary>
+    internal void LoggedIn() => loggedIn = true;
+
     /// <summary>Empties the session and deletes its row (<c>flush</c>).</summary>
     public void Flush()
     {
@@ -142,14 +146,12 @@ public sealed class DjangoSession
         if (write)
         {
             var data = Bytes();
-            if (Key is not null && dead is null)
+            var hadRow = Key is not null;
+            if (hadRow && !await store.UpdateAsync(Key!, data, age)) Key = null;
+            // A session that somebody ended meanwhile stays ended; only who has just logged in gets another.
+            if (Key is null && (!hadRow || loggedIn))
             {
-                // A session that somebody ended meanwhile stays ended.
-                if (!await store.UpdateAsync(Key, data, age)) Key = null;
-            }
-            else
-            {
-                Key ??= NewKey();
+                Key = NewKey();
                 await store.ReplaceAsync(dead ?? [], Key, data, age);
             }
         }

@@ -43,6 +43,7 @@ internal sealed class SessionLogin(
         session.Set(IdName, user.Id.ToString());
         session.Set(BackendName, Backend);
         session.Set(HashName, hash);
+        session.LoggedIn();
         http.Features.Set(new SessionUser(user));
         csrf.Rotate(http);
 
