@@ -141,21 +141,9 @@ internal static class Probes
     {
         var data = await RequestData.ReadAsync(http);
         if (data.Error is { } error) return error;
-        if (data.Form is { } form) return ApiJson.Ok(new { type = "QueryDict", data = form });
-
-        var json = data.Json!.Value;
-        var type = json.ValueKind switch
-        {
-            JsonValueKind.Object => "dict",
-            JsonValueKind.Array => "list",
-            JsonValueKind.String => "str",
-            JsonValueKind.True or JsonValueKind.False => "bool",
-            JsonValueKind.Number => json.GetRawText().AsSpan().IndexOfAny('.', 'e', 'E') < 0 ? "int" : "float",
-            _ => "NoneType",
-        };
         try
         {
-            return ApiJson.Ok(new { type, data = json });
+            return data.Form is { } form ? ApiJson.Ok(new { type = data.TypeName, data = form }) : ApiJson.Ok(new { type = data.TypeName, data = data.Json });
         }
         catch (Exception invalid) when (invalid is ArgumentException or JsonException)
         {

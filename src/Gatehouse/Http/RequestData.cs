@@ -26,6 +26,9 @@ public sealed class RequestData
     /// <summary>Fields of a form or multipart body, the last value of each; null for an uploaded file.</summary>
     public IReadOnlyDictionary<string, string?>? Form { get; }
 
+    /// <summary>What Python calls the type of the parsed body: <c>dict</c>, <c>list</c>, <c>str</c>, <c>QueryDict</c> ….</summary>
+    public string TypeName => Json is { } json ? ApiForm.PythonType(json) : "QueryDict";
+
     /// <summary>What to answer when the body could not be read: 400, 413 or 415.</summary>
     public IResult? Error { get; }
 
