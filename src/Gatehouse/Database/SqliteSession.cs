@@ -26,7 +26,12 @@ internal sealed class SqliteSession : IDisposable
         if (!readOnly) Execute("PRAGMA journal_mode = WAL");
         Execute("PRAGMA synchronous = FULL");
         Execute("PRAGMA foreign_keys = ON");
-        if (readOnly) Execute("PRAGMA query_only = ON");
+        if (readOnly)
+        {
+            Execute("PRAGMA query_only = ON");
+            // KiB of pages. There is a connection for each thread that has ever read; the system caches the file for all of them.
+            Execute("PRAGMA cache_size = -512");
+        }
     }
 
     /// <summary>Whether a transaction is open: SQLite may end one by itself when something grave happens.</summary>
