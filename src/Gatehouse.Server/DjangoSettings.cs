@@ -19,6 +19,13 @@ internal static class DjangoSettings
         "AUTH_PASSWORD_VALIDATORS", "DATA_UPLOAD_MAX_MEMORY_SIZE", "DATA_UPLOAD_MAX_NUMBER_FIELDS",
     ];
 
+    private static readonly Dictionary<string, string> MediaTypes = new()
+    {
+        ["JSONParser"] = "application/json",
+        ["FormParser"] = "application/x-www-form-urlencoded",
+        ["MultiPartParser"] = "multipart/form-data",
+    };
+
     // Settings that have one value here. Another one would be ignored silently, so it stops the start.
     private static readonly Dictionary<string, string[]> Fixed = new()
     {
@@ -35,8 +42,6 @@ internal static class DjangoSettings
 
     private static readonly Dictionary<string, string[]> FixedInRestFramework = new()
     {
-        ["DEFAULT_RENDERER_CLASSES"] = ["rest_framework.renderers.JSONRenderer", "rest_framework.renderers.BrowsableAPIRenderer"],
-        ["DEFAULT_PARSER_CLASSES"] = ["rest_framework.parsers.JSONParser", "rest_framework.parsers.FormParser", "rest_framework.parsers.MultiPartParser"],
         ["EXCEPTION_HANDLER"] = ["rest_framework.views.exception_handler"],
         ["STRICT_JSON"] = ["true"],
         ["UNICODE_JSON"] = ["true"],
@@ -62,7 +67,6 @@ internal static class DjangoSettings
             else if (name == "REST_FRAMEWORK") RestFramework(value, options, notes);
             else if (name == "AUTHENTICATION_BACKENDS") RequireFixed(name, value, ["django.contrib.auth.backends.ModelBackend"]);
             else if (Fixed.TryGetValue(name, out var allowed)) RequireFixed(name, value, allowed);
-            else if (name == "CSRF_HEADER_NAME") options.Csrf.HeaderName = HeaderName(value.GetString() ?? "");
             else if (name == "SECURE_PROXY_SSL_HEADER") options.Secure.ProxySslHeader = ProxyHeader(value);
             else if (name is "X_FRAME_OPTIONS") OptionsMapper.Set(options.Secure, "FRAME_OPTIONS", value, name);
             else if (name is "USE_X_FORWARDED_HOST") OptionsMapper.Set(options.Secure, name, value, name);
@@ -105,6 +109,8 @@ internal static class DjangoSettings
         {
             var path = $"REST_FRAMEWORK: {setting.Name}";
             if (FixedInRestFramework.TryGetValue(setting.Name, out var allowed)) RequireFixed(path, setting.Value, allowed);
+            else if (setting.Name == "DEFAULT_RENDERER_CLASSES") options.RestFramework.HasBrowsableApi = HasBrowsableApi(path, setting.Value);
+            else if (setting.Name == "DEFAULT_PARSER_CLASSES") options.RestFramework.ParsedMediaTypes = [.. Names(path, setting.Value, MediaTypes.Keys).Select(name => MediaTypes[name])];
             else OptionsMapper.Set(options.RestFramework, setting.Name, setting.Value, path);
         }
 
@@ -117,6 +123,24 @@ internal static class DjangoSettings
             schemes.Remove(later);
             notes.Add($"REST_FRAMEWORK: DEFAULT_AUTHENTICATION_CLASSES names {later}: not in this version yet, so its credentials are accepted from nobody.");
         }
+    }
+
+    private static bool HasBrowsableApi(string path, JsonElement value)
+    {
+        var names = Names(path, value, ["JSONRenderer", "BrowsableAPIRenderer"]);
+        return names.Contains("JSONRenderer")
+            ? names.Contains("BrowsableAPIRenderer")
+            : throw new SettingException($"{path} must hold JSONRenderer: Gatehouse's answers are JSON.");
+    }
+
+    /// <summary>The last names of class paths, each of them known.</summary>
+    private static List<string> Names(string path, JsonElement value, IReadOnlyCollection<string> known)
+    {
+        if (value.ValueKind != JsonValueKind.Array || value.GetArrayLength() == 0) throw new SettingException($"{path} must be a list of class names.");
+        var names = value.EnumerateArray().Select(Plain).Select(name => name[(name.LastIndexOf('.') + 1)..]).ToList();
+        return names.Find(name => !known.Contains(name)) is { } other
+            ? throw new SettingException($"{path} names {other}, which this version does not have. Write some of {string.Join(", ", known)}.")
+            : names;
     }
 
     private static void RequireFixed(string name, JsonElement value, string[] allowed)
@@ -132,8 +156,8 @@ internal static class DjangoSettings
     {
         if (databases.ValueKind != JsonValueKind.Object || !databases.TryGetProperty("default", out var database) || database.ValueKind != JsonValueKind.Object)
             throw new SettingException("DATABASES must hold an object 'default' with ENGINE and NAME.");
-        var engine = database.TryGetProperty("ENGINE", out var e) ? e.GetString() : null;
-        var name = database.TryGetProperty("NAME", out var n) ? n.GetString() : null;
+        var engine = database.TryGetProperty("ENGINE", out var e) ? Plain(e) : null;
+        var name = database.TryGetProperty("NAME", out var n) ? Plain(n) : null;
         if (engine != "django.db.backends.sqlite3" || string.IsNullOrEmpty(name))
             throw new SettingException($"DATABASES: default: ENGINE {engine ?? "is missing"}; this version supports django.db.backends.sqlite3 with the file as NAME.");
         return "sqlite:///" + Path.Combine(folder, name);
@@ -141,10 +165,6 @@ internal static class DjangoSettings
 
     private static List<string> ProxyHeader(JsonElement value) =>
         value.ValueKind == JsonValueKind.Array && value.GetArrayLength() == 2 && value.EnumerateArray().All(one => one.ValueKind == JsonValueKind.String)
-            ? [HeaderName(value[0].GetString()!), value[1].GetString()!]
+            ? [value[0].GetString()!, value[1].GetString()!]
             : throw new SettingException("SECURE_PROXY_SSL_HEADER takes a header and its value, for example [\"HTTP_X_FORWARDED_PROTO\", \"https\"].");
-
-    // HTTP_X_CSRFTOKEN is WSGI's spelling of X-CSRFToken.
-    private static string HeaderName(string name) =>
-        name.StartsWith("HTTP_", StringComparison.Ordinal) ? name["HTTP_".Length..].Replace('_', '-') : name;
 }

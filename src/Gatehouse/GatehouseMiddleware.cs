@@ -94,6 +94,7 @@ internal sealed class GatehouseMiddleware(
                 return HtmlPage.CsrfFailure(noReferer: reason.EndsWith("no Referer.", StringComparison.Ordinal));
             }
             if (plans.Of(endpoint) is { } plan && await plan.RefuseAsync(http) is { } refusal) return refusal;
+            http.Features.Set(new Admitted(endpoint));
         }
         await next(http);
         return null;
@@ -128,11 +129,11 @@ internal sealed class GatehouseMiddleware(
         switch (error)
         {
             case OverloadedException overloaded:
-                answer = ApiError.Unavailable(overloaded.RetryAfter);
+                answer = wantsJson ? ApiError.Unavailable(overloaded.RetryAfter) : HtmlPage.Unavailable(overloaded.RetryAfter);
                 break;
             case DatabaseUnavailableException:
                 log.DatabaseUnavailable(error.Message);
-                answer = wantsJson ? ApiError.Unavailable(TimeSpan.FromSeconds(1)) : HtmlPage.Unavailable();
+                answer = wantsJson ? ApiError.Unavailable(TimeSpan.FromSeconds(1)) : HtmlPage.Unavailable(TimeSpan.FromSeconds(1));
                 break;
             case BadHttpRequestException bad:
                 answer = bad.StatusCode == 413 ? ApiError.TooLarge() : ApiError.Detail(bad.StatusCode, "Bad request.");

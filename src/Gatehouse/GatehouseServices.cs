@@ -18,13 +18,13 @@ public static class GatehouseServices
 {
     /// <summary>
     /// Adds Gatehouse: <c>AddGatehouse(o => o.Database = "sqlite:///app.db")</c>. What stands under <c>Gatehouse</c> in the application's
-    /// configuration (appsettings.json, environment) goes before.
+    /// configuration (appsettings.json, environment) is read first; what the code sets has the last word.
     /// </summary>
     public static IServiceCollection AddGatehouse(this IServiceCollection services, Action<GatehouseOptions>? configure = null) =>
         services.AddGatehouse((provider, options) =>
         {
-            configure?.Invoke(options);
             if (provider.GetService<IConfiguration>() is { } configuration) GatehouseConfiguration.Apply(configuration.GetSection("Gatehouse"), options);
+            configure?.Invoke(options);
         });
 
     internal static IServiceCollection AddGatehouse(this IServiceCollection services, Action<IServiceProvider, GatehouseOptions> fill)

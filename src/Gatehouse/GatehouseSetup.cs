@@ -27,7 +27,25 @@ internal static class GatehouseSetup
             throw new SettingException(
                 "This process runs in globalization-invariant mode, where look-alikes of a user name cannot be told apart. Install ICU (Debian: libicu72) "
                 + "and leave InvariantGlobalization and DOTNET_SYSTEM_GLOBALIZATION_INVARIANT unset.");
-        if (options.Database.Length == 0) options.Database = "sqlite:///" + Path.Combine(options.DataFolder, "gatehouse.db");
+        if (options.Database.Length == 0)
+        {
+            options.Database = "sqlite:///" + Path.Combine(options.DataFolder, "gatehouse.db");
+            DataFolder.Make(options.DataFolder);
+        }
+        options.Secure.ProxySslHeader = [.. options.Secure.ProxySslHeader.Select((text, at) => at == 0 ? HeaderName(text) : text)];
+        options.Csrf.HeaderName = HeaderName(options.Csrf.HeaderName);
+        CheckToken("SESSION_COOKIE_NAME", options.Session.CookieName);
+        CheckToken("CSRF_COOKIE_NAME", options.Csrf.CookieName);
+        CheckToken("CSRF_HEADER_NAME", options.Csrf.HeaderName);
+        CheckPath("Accounts:Path", options.Accounts.Path.TrimEnd('/') + "/");
+        CheckPath("AuthToken:Path", options.AuthToken.Path);
+        CheckUrl("LOGIN_URL", options.LoginUrl);
+        CheckUrl("LOGIN_REDIRECT_URL", options.LoginRedirectUrl);
+        if (options.LogoutRedirectUrl.Length == 0) options.LogoutRedirectUrl = options.LoginUrl;
+        CheckUrl("LOGOUT_REDIRECT_URL", options.LogoutRedirectUrl);
+        if (options.PasswordWork.MaxConcurrent is < 0 or > 1024 || options.PasswordWork.MaxWaiting is < 0 or > 100_000)
+            throw new SettingException("PasswordWork: MaxConcurrent must be from 1 to 1024 and MaxWaiting from 1 to 100,000; 0 means the default.");
+        if (options.Secure.HstsSeconds < 0) throw new SettingException("SECURE_HSTS_SECONDS must not be negative; 0 sends no such header.");
         var file = Check("DATABASES", () => DatabaseUrl.SqlitePath(options.Database));
         Check("CSRF_TRUSTED_ORIGINS", () => new TrustedOrigins(options.Csrf.TrustedOrigins));
         CheckSameSite("SESSION_COOKIE_SAMESITE", options.Session.CookieSameSite);
@@ -38,6 +56,9 @@ internal static class GatehouseSetup
             throw new SettingException("SECURE_PROXY_SSL_HEADER takes a header and its value, for example [\"X-Forwarded-Proto\", \"https\"].");
         if (options.DataUploadMaxMemorySize < 1 || options.DataUploadMaxNumberFields < 1 || options.MaxJsonDepth is < 1 or > 900)
             throw new SettingException("DATA_UPLOAD_MAX_MEMORY_SIZE and DATA_UPLOAD_MAX_NUMBER_FIELDS must be positive, MaxJsonDepth from 1 to 900.");
+        foreach (var type in options.RestFramework.ParsedMediaTypes)
+            if (type is not ("application/json" or "application/x-www-form-urlencoded" or "multipart/form-data"))
+                throw new SettingException($"ParsedMediaTypes names '{type}'; write application/json, application/x-www-form-urlencoded or multipart/form-data.");
         if (options.RestFramework.NumProxies < 0) throw new SettingException("NUM_PROXIES must not be negative; 0 means that there is no proxy.");
         foreach (var rate in options.RestFramework.DefaultThrottleRates)
             if (!string.IsNullOrEmpty(rate.Value))
@@ -70,6 +91,28 @@ internal static class GatehouseSetup
         }
     }
 
+    /// <summary><c>HTTP_X_CSRFTOKEN</c> is WSGI's spelling of <c>X-CSRFTOKEN</c>.</summary>
+    private static string HeaderName(string name) =>
+        name.StartsWith("HTTP_", StringComparison.Ordinal) ? name["HTTP_".Length..].Replace('_', '-') : name;
+
+    private static void CheckToken(string setting, string value)
+    {
+        if (value.Length == 0 || !value.All(c => char.IsAsciiLetterOrDigit(c) || "!#$%&'*+-.^_`|~".Contains(c)))
+            throw new SettingException($"{setting} must be a name of ASCII letters, digits and - _ . (RFC 9110, token).");
+    }
+
+    private static void CheckPath(string setting, string value)
+    {
+        if (value.Length < 3 || value[0] != '/' || value[^1] != '/' || !value.All(c => char.IsAsciiLetterOrDigit(c) || "/-_.~".Contains(c)))
+            throw new SettingException($"{setting} must be a path with a slash at both ends, of letters, digits and - _ . ~, for example /api/accounts/.");
+    }
+
+    private static void CheckUrl(string setting, string value)
+    {
+        if (!value.StartsWith('/') && !value.StartsWith("https://", StringComparison.Ordinal) && !value.StartsWith("http://", StringComparison.Ordinal))
+            throw new SettingException($"{setting} must be a path that begins with a slash, or a whole address.");
+    }
+
     private static void CheckSameSite(string setting, string value)
     {
         if (value.ToUpperInvariant() is not ("" or "LAX" or "STRICT" or "NONE"))
@@ -79,6 +122,16 @@ internal static class GatehouseSetup
     private static void CheckPositive(string setting, TimeSpan value)
     {
         if (value <= TimeSpan.Zero || value > TimeSpan.FromDays(3650)) throw new SettingException($"{setting} must be between a second and ten years.");
+    }
+}
+
+/// <summary>The folder of what the program makes for itself: its owner's alone.</summary>
+internal static class DataFolder
+{
+    public static void Make(string folder)
+    {
+        if (OperatingSystem.IsWindows()) Directory.CreateDirectory(folder);
+        else Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
     }
 }
 
@@ -96,8 +149,7 @@ internal static class SecretKeyFile
                 $"The secret key file {file} is missing, but the database {database} is in use. Restore the file, or set SECRET_KEY to the key that "
                 + $"Django uses; if it is lost, make a new one, which logs everyone out: (umask 077; openssl rand -base64 48 > '{file}')");
 
-        if (OperatingSystem.IsWindows()) Directory.CreateDirectory(Path.GetDirectoryName(file)!);
-        else Directory.CreateDirectory(Path.GetDirectoryName(file)!, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        DataFolder.Make(folder);
         var key = Convert.ToBase64String(RandomNumberGenerator.GetBytes(48));
         var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
         if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;

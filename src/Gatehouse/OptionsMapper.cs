@@ -63,6 +63,8 @@ internal static class OptionsMapper
         }
         if (type.IsGenericType && type.GetGenericTypeDefinition() == typeof(IList<>))
         {
+            // Flat configuration knows no empty list: [] arrives as an empty text.
+            if (value.ValueKind == JsonValueKind.String && value.GetString()!.Length == 0) return Activator.CreateInstance(typeof(List<>).MakeGenericType(type.GetGenericArguments()[0]));
             if (value.ValueKind != JsonValueKind.Array) throw Wrong(value, path, "a list");
             var element = type.GetGenericArguments()[0];
             var list = (IList)Activator.CreateInstance(typeof(List<>).MakeGenericType(element))!;

@@ -13,7 +13,7 @@ internal static class Check
     public static Command Make(Func<ParseResult, CommandContext> context)
     {
         var deploy = new Option<bool>("--deploy") { Description = "Also list what a public server should not leave as it is." };
-        var command = new Command("check", "Check settings and database; changes nothing.") { deploy };
+        var command = new Command("check", "Check the settings, and whether the database is up to date.") { deploy };
         CommandContext.SetAction(command, context, migrated: false, verb: async (parsed, services) =>
         {
             var options = services.GetRequiredService<GatehouseOptions>();

@@ -40,7 +40,10 @@ internal sealed class CommandContext(GatehouseProgram program, string? settingsF
     {
         try
         {
-            var configuration = new ConfigurationBuilder().AddJsonFile("appsettings.json", optional: true).AddEnvironmentVariables().Build();
+            // The same sources as the server's: a verb must never work on another database.
+            var environment = Environment.GetEnvironmentVariable("DOTNET_ENVIRONMENT") ?? Environment.GetEnvironmentVariable("ASPNETCORE_ENVIRONMENT") ?? "Production";
+            var configuration = new ConfigurationBuilder().SetBasePath(Directory.GetCurrentDirectory())
+                .AddJsonFile("appsettings.json", optional: true).AddJsonFile($"appsettings.{environment}.json", optional: true).AddEnvironmentVariables().Build();
             var services = new ServiceCollection();
             services.AddLogging(log => log.AddSimpleConsole(o => o.SingleLine = true).SetMinimumLevel(LogLevel.Warning));
             services.AddSingleton<IConfiguration>(configuration);
@@ -62,7 +65,8 @@ internal sealed class CommandContext(GatehouseProgram program, string? settingsF
     public static string? OneLine(Exception error) => error switch
     {
         SettingException or MigrationException or FixtureException or DatabaseUnavailableException or CommandException => error.Message,
-        IOException or UnauthorizedAccessException => error.Message,
+        IOException or UnauthorizedAccessException or System.Net.Sockets.SocketException => error.Message,
+        InvalidDataException => error.Message,
         _ => null,
     };
 

@@ -42,11 +42,18 @@ internal static class DumpData
         CommandContext.SetAction(command, context, async (parsed, services) =>
         {
             var file = parsed.GetValue(output);
-            await using var stream = file is null ? Console.OpenStandardOutput() : File.Create(file);
+            await using var stream = file is null ? Console.OpenStandardOutput() : new FileStream(file, Private());
             await services.GetRequiredService<Fixtures>().DumpAsync(
                 stream, parsed.GetValue(labels)!, parsed.GetValue(indent), parsed.GetValue(natural), parsed.GetValue(naturalPrimary), CancellationToken.None);
             return 0;
         });
         return command;
+    }
+    // It holds password hashes and tokens.
+    private static FileStreamOptions Private()
+    {
+        var options = new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write };
+        if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        return options;
     }
 }

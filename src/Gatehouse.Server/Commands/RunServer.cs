@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Net;
 using System.Text;
 using Gatehouse.Admin;
+using Gatehouse.Database;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
@@ -124,7 +125,7 @@ internal static class RunServer
         var options = app.Services.GetRequiredService<GatehouseOptions>();
         var url = app.Urls.First();
         Console.WriteLine($"Gatehouse {Version} on {url}");
-        Console.WriteLine($"  database  {options.Database}");
+        Console.WriteLine($"  database  {app.Services.GetRequiredService<Db>().Path}");
         Console.WriteLine($"  profile   {options.Profile} (docs/deviations.md)");
         if (!await app.Services.GetRequiredService<Users.UserAccounts>().AnyAsync(ct))
         {

@@ -90,6 +90,8 @@ internal sealed unsafe class Argon2 : PasswordHash
         if (memory > MaxMemoryKiB) return "argon2 memory above 1 GiB";
         if (passes > 64) return "argon2 t above 64";
         if (lanes > 64) return "argon2 p above 64";
+        // Each pass over a GiB takes about a second; Django's default is a twentieth of one.
+        if (memory * passes > 4 * MaxMemoryKiB) return "argon2 m·t above 4 GiB";
 
         cost = new Cost(typeNumber, version == "v=19" ? 19 : 16, (int)memory, (int)passes, (int)lanes, HashSize: hash.Length * 3 / 4);
         saltSize = salt.Length * 3 / 4;

@@ -93,7 +93,8 @@ internal unsafe class Bcrypt : PasswordHash
             || !int.TryParse(costText, NumberStyles.None, CultureInfo.InvariantCulture, out cost) || cost < 4)
             return Malformed;
 
-        return cost > 18 ? "bcrypt cost above 18" : null;
+        // Each step doubles the time: 16 takes some three seconds.
+        return cost > 16 ? "bcrypt cost above 16" : null;
     }
 
     private string? Crypt(byte[] password, string setting)

@@ -31,7 +31,8 @@ internal sealed class DjangoSigner(string salt, IReadOnlyList<string> keys)
         if (text.LastIndexOf(':') is not (> 0 and var last) || text.LastIndexOf(':', last - 1) is not (> 0 and var middle)) return null;
 
         Span<byte> given = stackalloc byte[32];
-        if (!Base64Url.TryDecodeFromChars(text.AsSpan(last + 1), given, out var length) || length != 32) return null;
+        if (!Base64Url.IsValid(text.AsSpan(last + 1), out var length) || length != 32) return null;
+        Base64Url.DecodeFromChars(text.AsSpan(last + 1), given);
 
         var signed = Encoding.UTF8.GetBytes(text, 0, last);
         Span<byte> right = stackalloc byte[32];

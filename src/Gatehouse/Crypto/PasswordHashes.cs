@@ -105,14 +105,14 @@ public sealed class PasswordHashes
     public PasswordCheck Verify(string password, string encoded, long? userId = null)
     {
         if (password.Length > MaxPasswordLength) return default;
-        if (encoded.Length > MaxEncodedLength) return RefuseAndLog("longer than 512 characters", userId);
+        if (encoded.Length > MaxEncodedLength) return RefuseAndLog("longer than 512 characters", userId, password);
 
         if (!IsUsable(encoded) || !hashes.TryGetValue(encoded.Split('$', 2)[0], out var hash)) return FailAfterWork(password);
         switch (hash.Refuse(encoded))
         {
             case null: break;
             case PasswordHash.Malformed: return FailAfterWork(password);
-            case var reason: return RefuseAndLog(reason, userId);
+            case var reason: return RefuseAndLog(reason, userId, password);
         }
 
         if (hash.MissingLibrary is { } library)
@@ -147,9 +147,9 @@ public sealed class PasswordHashes
     }
 
     // Once for each user, or whoever tries such an account over and over would fill the log.
-    private PasswordCheck RefuseAndLog(string reason, long? userId)
+    private PasswordCheck RefuseAndLog(string reason, long? userId, string password)
     {
         if (logged.Count < MaxLogged && logged.TryAdd((reason, userId), true)) logger.HashRefused(userId, reason);
-        return default;
+        return FailAfterWork(password);
     }
 }

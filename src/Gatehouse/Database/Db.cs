@@ -18,6 +18,7 @@ internal sealed class Db : IDisposable
     private readonly string path;
     private readonly ConcurrentBag<SqliteSession> idle = [];
     private readonly Lazy<Writer> writer;
+    private bool made;
     private bool disposed;
 
     /// <param name="url">As in <see cref="GatehouseOptions.Database"/>: <c>sqlite:///file.db</c>.</param>
@@ -42,7 +43,7 @@ internal sealed class Db : IDisposable
             Return(session);
             return Task.FromResult(row);
         }
-        catch (SqliteException error)
+        catch (Exception error)
         {
             session?.Dispose();
             return Task.FromException<T?>(Translate(error));
@@ -61,7 +62,7 @@ internal sealed class Db : IDisposable
             Return(session);
             return Task.FromResult(rows);
         }
-        catch (SqliteException error)
+        catch (Exception error)
         {
             session?.Dispose();
             return Task.FromException<List<T>>(Translate(error));
@@ -73,6 +74,20 @@ internal sealed class Db : IDisposable
 
     /// <summary>As <see cref="WriteAsync"/>, but a power cut (not the end of the process) may lose it: for counters.</summary>
     public Task<T> WriteRelaxedAsync<T>(Func<Tx, Task<T>> work, CancellationToken ct) => Open().RunAsync(work, durable: false, ct);
+
+    /// <summary>Whether a write could begin just now; changes nothing.</summary>
+    public async Task<bool> CanWriteAsync(TimeSpan wait, CancellationToken ct)
+    {
+        try
+        {
+            await WriteRelaxedAsync(_ => Task.FromResult(true), ct).WaitAsync(wait, ct);
+            return true;
+        }
+        catch (Exception error) when (error is DatabaseUnavailableException or TimeoutException)
+        {
+            return false;
+        }
+    }
 
     public void Dispose()
     {
@@ -92,15 +107,8 @@ internal sealed class Db : IDisposable
 
     private Writer Open()
     {
-        try
-        {
-            MakeFile();
-            return writer.Value;
-        }
-        catch (SqliteException error)
-        {
-            throw Translate(error);
-        }
+        MakeFile();
+        return writer.Value;
     }
 
     private SqliteSession Rent()
@@ -114,15 +122,15 @@ internal sealed class Db : IDisposable
     /// <summary>A new database is its owner's alone, as are the files that SQLite puts beside it: it holds hashes and tokens.</summary>
     private void MakeFile()
     {
-        if (OperatingSystem.IsWindows() || File.Exists(path)) return;
+        // Once: a file that is taken away from under a running server is not replaced by an empty one.
+        if (made) return;
+        made = true;
+        if (File.Exists(path)) return;
         try
         {
-            using var file = new FileStream(path, new FileStreamOptions
-            {
-                Mode = FileMode.CreateNew,
-                Access = FileAccess.Write,
-                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
-            });
+            var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
+            if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+            using var file = new FileStream(path, options);
         }
         catch (IOException) when (File.Exists(path))
         {

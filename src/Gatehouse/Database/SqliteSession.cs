@@ -15,6 +15,7 @@ internal sealed class SqliteSession : IDisposable
         connection = new SqliteConnection(new SqliteConnectionStringBuilder
         {
             DataSource = path,
+            Mode = SqliteOpenMode.ReadWrite,
             Pooling = false,
             DefaultTimeout = DbDefaults.LockTimeoutSeconds,
         }.ToString());

@@ -18,16 +18,16 @@ internal sealed class Writer : IDisposable
     private static readonly Sql Commit = new("COMMIT");
     private static readonly Sql Rollback = new("ROLLBACK");
 
-    private readonly SqliteSession session;
-    private readonly Tx tx;
+    private readonly string path;
     private readonly BlockingCollection<Job> queue = [];
     private readonly Thread thread;
-    private bool flushing = true;
+    // Opened by the thread, and again after a failure: another program's lock may be in the way of the first try.
+    private SqliteSession? open;
+    private bool flushing;
 
     public Writer(string path)
     {
-        session = new SqliteSession(path, readOnly: false);
-        tx = new Tx(session);
+        this.path = path;
         thread = new Thread(Loop) { Name = "gatehouse writer", IsBackground = true };
         thread.Start();
     }
@@ -56,7 +56,7 @@ internal sealed class Writer : IDisposable
     {
         queue.CompleteAdding();
         thread.Join();
-        session.Dispose();
+        open?.Dispose();
         queue.Dispose();
     }
 
@@ -88,9 +88,12 @@ internal sealed class Writer : IDisposable
     private bool TryCommit(List<Job> batch)
     {
         var begun = false;
+        SqliteSession? session = null;
         try
         {
-            Flush(batch.Exists(job => job.Durable));
+            session = Open();
+            var tx = new Tx(session);
+            Flush(session, batch.Exists(job => job.Durable));
             session.Run(Begin, []);
             begun = true;
             foreach (var job in batch)
@@ -111,7 +114,7 @@ internal sealed class Writer : IDisposable
             foreach (var job in batch) job.Fail(error);
             try
             {
-                if (session.InTransaction) session.Run(Rollback, []);
+                if (session is { InTransaction: true }) session.Run(Rollback, []);
             }
             catch (SqliteException)
             {
@@ -121,7 +124,15 @@ internal sealed class Writer : IDisposable
         }
     }
 
-    private void Flush(bool needed)
+    private SqliteSession Open()
+    {
+        if (open is not null) return open;
+        open = new SqliteSession(path, readOnly: false);
+        flushing = true;
+        return open;
+    }
+
+    private void Flush(SqliteSession session, bool needed)
     {
         if (needed == flushing) return;
         session.Execute(needed ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");

@@ -9,24 +9,28 @@ namespace Gatehouse.Http;
 /// <summary>For whoever watches the server: alive, and able to work.</summary>
 internal static class Health
 {
+    private static readonly TimeSpan WriteWait = TimeSpan.FromSeconds(2);
+
     public static void MapHealth(this IEndpointRouteBuilder routes)
     {
         var migrations = routes.ServiceProvider.GetRequiredService<Migrations>();
+        var db = routes.ServiceProvider.GetRequiredService<Db>();
         routes.MapGet("/health/live", http => Status(StatusCodes.Status200OK, "live").ExecuteAsync(http));
         routes.MapGet("/health/ready", async http =>
         {
-            var answer = await ReadyAsync(migrations, http.RequestAborted) is { } reason
+            var answer = await ReadyAsync(migrations, db, http.RequestAborted) is { } reason
                 ? Status(StatusCodes.Status503ServiceUnavailable, reason)
                 : Status(StatusCodes.Status200OK, "ready");
             await answer.ExecuteAsync(http);
         });
     }
 
-    private static async Task<string?> ReadyAsync(Migrations migrations, CancellationToken ct)
+    private static async Task<string?> ReadyAsync(Migrations migrations, Db db, CancellationToken ct)
     {
         try
         {
-            return await migrations.IsCurrentAsync(ct) ? null : "not migrated";
+            if (!await migrations.IsCurrentAsync(ct)) return "not migrated";
+            return await db.CanWriteAsync(WriteWait, ct) ? null : "database locked or not writable";
         }
         catch (DatabaseUnavailableException)
         {

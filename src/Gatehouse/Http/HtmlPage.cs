@@ -22,6 +22,8 @@ internal sealed class HtmlPage(int status, string title, string body, bool wide 
         $"default-src 'none'; style-src 'sha256-{Convert.ToBase64String(System.Security.Cryptography.SHA256.HashData(Encoding.UTF8.GetBytes(Style)))}'; "
         + "form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
+    private TimeSpan? RetryAfter { get; init; }
+
     /// <summary>Text for HTML, quotes included.</summary>
     public static string Escape(string text) => WebUtility.HtmlEncode(text);
 
@@ -34,7 +36,8 @@ internal sealed class HtmlPage(int status, string title, string body, bool wide 
     public static HtmlPage ServerError(string id) => new(
         500, "Server Error (500)", $"<h1>Server Error (500)</h1>\n<p>The server's log has the details under {Escape(id)}.</p>");
 
-    public static HtmlPage Unavailable() => new(503, "Unavailable (503)", "<h1>Unavailable (503)</h1>\n<p>Please try again in a moment.</p>");
+    public static HtmlPage Unavailable(TimeSpan retryAfter) =>
+        new(503, "Unavailable (503)", "<h1>Unavailable (503)</h1>\n<p>Please try again in a moment.</p>") { RetryAfter = retryAfter };
 
     public static HtmlPage CsrfFailure(bool noReferer) => new(
         403, "403 Forbidden",
@@ -55,6 +58,8 @@ internal sealed class HtmlPage(int status, string title, string body, bool wide 
         response.ContentType = "text/html; charset=utf-8";
         response.ContentLength = html.Length;
         response.Headers.ContentSecurityPolicy = Policy;
+        if (RetryAfter is { } wait)
+            response.Headers.RetryAfter = Math.Max(1, (long)Math.Ceiling(wait.TotalSeconds)).ToString(System.Globalization.CultureInfo.InvariantCulture);
         await response.Body.WriteAsync(html, httpContext.RequestAborted);
     }
 }

@@ -68,6 +68,9 @@ public sealed class RequestData
         if (body.Length == 0)
             return (isForm || isMultipart) && type.Main != "*" ? Fields([]) : new RequestData(EmptyObject, null, null);
 
+        // Only what the view reads, where that is not everything.
+        if (http.Features.Get<ParsedMediaTypes>() is { } parsed && !parsed.Types.Any(one => one.Split('/') is [var main, var sub] && type.Is(main, sub)))
+            return Failed(ApiError.UnsupportedMediaType(contentType));
         if (type.Is("application", "json")) return ParseJson(body, type, options.MaxJsonDepth);
         if (isForm) return ParseForm(body, type, options.DataUploadMaxNumberFields);
         if (isMultipart) return ParseMultipart(body, contentType, type, options.DataUploadMaxNumberFields);
@@ -114,12 +117,23 @@ public sealed class RequestData
             var utf8 = encoding is null ? body : Encoding.UTF8.GetBytes(encoding.GetString(body).TrimStart('\uFEFF'));
             if (encoding is null) StrictUtf8.GetCharCount(body);
             using var document = JsonDocument.Parse(utf8, new JsonDocumentOptions { MaxDepth = maxDepth });
+            if (utf8.AsSpan().IndexOf("\\u"u8) >= 0) CheckNames(utf8, maxDepth);
             return new RequestData(document.RootElement.Clone(), null, null);
         }
-        catch (Exception error) when (error is JsonException or DecoderFallbackException)
+        catch (Exception error) when (error is JsonException or DecoderFallbackException or InvalidOperationException)
         {
             return Failed(ApiError.Parse("JSON parse error - " + error.Message));
         }
+    }
+
+    /// <summary>A name that is no Unicode could not even be compared with those that are looked for.</summary>
+    /// <exception cref="InvalidOperationException">There is one.</exception>
+    private static void CheckNames(ReadOnlySpan<byte> utf8, int maxDepth)
+    {
+        var reader = new Utf8JsonReader(utf8, new JsonReaderOptions { MaxDepth = maxDepth });
+        while (reader.Read())
+            if (reader is { TokenType: JsonTokenType.PropertyName, ValueIsEscaped: true })
+                reader.GetString();
     }
 
     private static RequestData ParseForm(byte[] body, MediaType type, int mostFields)
@@ -189,14 +203,15 @@ public sealed class RequestData
                 ['c', 'p', .. var page] => "windows-" + page,
                 var other => other,
             };
-            // UTF-7 hides ASCII from whoever looks at the bytes.
-            if (name == "utf-7") return null;
             return CodePagesEncodingProvider.Instance.GetEncoding(name, EncoderFallback.ReplacementFallback, DecoderFallback.ExceptionFallback)
                 ?? Encoding.GetEncoding(name, EncoderFallback.ReplacementFallback, DecoderFallback.ExceptionFallback);
         }
-        catch (ArgumentException)
+        catch (Exception error) when (error is ArgumentException or NotSupportedException)
         {
             return null;
         }
     }
 }
+
+/// <summary>Set where a view reads some kinds of bodies only.</summary>
+internal sealed record ParsedMediaTypes(IReadOnlyList<string> Types);

@@ -19,8 +19,8 @@ internal static partial class RequestHost
         (IsSecure(http, options) ? "https://" : "http://") + Of(http, options);
 
     public static bool IsSecure(HttpContext http, GatehouseOptions options) =>
-        options.Secure.ProxySslHeader is [var header, var value]
-            ? http.Request.Headers[header].ToString().Split(',')[0].Trim() == value
+        options.Secure.ProxySslHeader is [var header, var value] && http.Request.Headers.TryGetValue(header, out var given)
+            ? given.ToString().Split(',')[0].Trim() == value
             : http.Request.IsHttps;
 
     /// <summary>Whether <paramref name="host"/>, as sent, is one of ours (<c>ALLOWED_HOSTS</c>).</summary>

@@ -24,6 +24,17 @@ public sealed class RestFrameworkOptions
     /// </summary>
     public int? NumProxies { get; set; }
 
+    /// <summary>
+    /// Whether an answer may be shown as a page: <c>DEFAULT_RENDERER_CLASSES</c> with <c>BrowsableAPIRenderer</c>. Default true.
+    /// </summary>
+    public bool HasBrowsableApi { get; set; } = true;
+
+    /// <summary>
+    /// Media types of bodies that views read (<c>DEFAULT_PARSER_CLASSES</c>). Default: <c>application/json</c>,
+    /// <c>application/x-www-form-urlencoded</c>, <c>multipart/form-data</c>.
+    /// </summary>
+    public IList<string> ParsedMediaTypes { get; set; } = ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"];
+
     /// <summary>Default <c>non_field_errors</c> (<c>NON_FIELD_ERRORS_KEY</c>).</summary>
     public string NonFieldErrorsKey { get; set; } = "non_field_errors";
 }

@@ -152,7 +152,7 @@ public sealed class DjangoSession
             if (Key is null && (!hadRow || loggedIn))
             {
                 Key = NewKey();
-                await store.ReplaceAsync(dead ?? [], Key, data, age);
+                if (!await store.ReplaceAsync(dead ?? [], onlyIfThere: dead is not null && !loggedIn, Key, data, age)) Key = null;
             }
         }
         else if (dead is not null)

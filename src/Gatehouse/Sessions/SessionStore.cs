@@ -50,15 +50,22 @@ internal sealed class SessionStore(Db db, GatehouseOptions options, TimeProvider
         "UPDATE django_session SET session_data = @data, expire_date = @expires WHERE session_key = @key");
 
     /// <summary>Writes a new row and deletes the old ones, in one step.</summary>
-    public async Task ReplaceAsync(IReadOnlyCollection<string> dead, string key, byte[] json, TimeSpan age)
+    /// <param name="dead">The old ones.</param>
+    /// <param name="onlyIfThere">Write it only if an old one was still there: a session that somebody has ended stays ended.</param>
+    /// <param name="key">Of the new row.</param>
+    /// <param name="json">What it holds.</param>
+    /// <param name="age">How long it lives.</param>
+    /// <returns>Whether the new row was written.</returns>
+    public async Task<bool> ReplaceAsync(IReadOnlyCollection<string> dead, bool onlyIfThere, string key, byte[] json, TimeSpan age)
     {
         var now = Now;
         var data = signer.Sign(json, now);
-        await db.WriteAsync(
+        return await db.WriteAsync(
             async tx =>
             {
-                foreach (var old in dead) await tx.RunAsync(Delete, ("key", old));
-                return await tx.RunAsync(Insert, ("key", key), ("data", data), ("expires", now + age));
+                var ended = 0;
+                foreach (var old in dead) ended += await tx.RunAsync(Delete, ("key", old));
+                return (ended > 0 || !onlyIfThere) && await tx.RunAsync(Insert, ("key", key), ("data", data), ("expires", now + age)) == 1;
             },
             CancellationToken.None);
     }

@@ -97,6 +97,8 @@ public sealed class UserAccounts
             var won = await db.WriteAsync(
                 tx => tx.RunAsync(Upgrade, ("new", upgraded), ("id", current.Id), ("old", current.Password)), ct);
             user = won == 1 ? user.WithPassword(upgraded) : await FindAsync(user.Id, ct);
+            // Somebody else wrote another hash: of the same password, at a login beside this one, or of a new one, and then this one is wrong.
+            if (won != 1 && user is { } now && !await work.RunAsync(() => hashes.Verify(password, now.Password, now.Id.Number).IsCorrect, ct)) return null;
         }
         if (user is not { IsActive: true }) return null;
         if (remember) remembered.Remember(user.Id.Number, user.Password, password);

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Gatehouse.Http;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Gatehouse.Views;
 
@@ -17,6 +18,9 @@ public sealed class ApiView
     {
         this.name = name;
         this.services = services;
+        var defaults = services.GetRequiredService<GatehouseOptions>().RestFramework;
+        Renders = defaults.HasBrowsableApi ? ["application/json", "text/html"] : ["application/json"];
+        Parses = [.. defaults.ParsedMediaTypes];
     }
 
     /// <summary>What OPTIONS tells about the view. Default: empty.</summary>
@@ -25,8 +29,8 @@ public sealed class ApiView
     /// <summary>A function view of DRF's (<c>@api_view</c>) has no HEAD of its own. Default: false.</summary>
     public bool IsFunction { get; set; }
 
-    internal IReadOnlyList<string> Renders { get; set; } = ["application/json", "text/html"];
-    internal IReadOnlyList<string> Parses { get; set; } = ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"];
+    internal IReadOnlyList<string> Renders { get; set; }
+    internal IReadOnlyList<string> Parses { get; set; }
     internal IReadOnlyList<ViewField> PostFields { get; set; } = [];
 
     /// <summary>The <c>Allow</c> header.</summary>

@@ -18,6 +18,9 @@ internal sealed record ThrottlesMetadata(RequestThrottle[] Throttles);
 /// <summary>A page of Django's kind: session and CSRF protection, no schemes.</summary>
 internal sealed record PageMetadata(bool CsrfProtected);
 
+/// <summary>The middleware has let the request through to this endpoint.</summary>
+internal sealed record Admitted(Endpoint To);
+
 /// <summary>The three questions as one endpoint asks them: who is calling, may they, how often.</summary>
 internal sealed class EndpointPlan(ApiView? view, BaseAuthentication[] schemes, RequestPermission[] permissions, RequestThrottle[] throttles)
 {
@@ -31,6 +34,7 @@ internal sealed class EndpointPlan(ApiView? view, BaseAuthentication[] schemes, 
             var headers = http.Response.Headers;
             headers.Allow = view.Allow;
             if (view.Renders.Count > 1) headers.Vary = "Accept";
+            if (view.Parses.Count < 3) http.Features.Set(new ParsedMediaTypes(view.Parses));
             switch (ContentNegotiation.Choose(http, hasHtml: view.Renders.Count > 1))
             {
                 case ContentNegotiation.Form.UnknownFormat: return ApiError.NotFound();
@@ -116,7 +120,7 @@ internal sealed class EndpointPlans(IServiceProvider services, GatehouseOptions 
         _ = DefaultSchemes();
         // Also where no endpoint uses them yet: a misspelt permission must not wait for the first view that trusts it.
         foreach (var name in options.RestFramework.DefaultPermissionClasses) DefaultClasses.Permission(name);
-        foreach (var name in options.RestFramework.DefaultThrottleClasses) DefaultClasses.Throttle(name);
+        foreach (var name in options.RestFramework.DefaultThrottleClasses) (DefaultClasses.Throttle(name) as SimpleRateThrottle)?.Check(options, viewScope: null);
         foreach (var endpoint in sources.SelectMany(source => source.Endpoints)) Of(endpoint);
     }
 

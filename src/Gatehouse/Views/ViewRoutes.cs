@@ -28,14 +28,14 @@ public static class ViewRoutes
 
         var plans = routes.ServiceProvider.GetRequiredService<EndpointPlans>();
         RequestDelegate dispatch = http => plans.Of(http.GetEndpoint()!)!.DispatchAsync(http);
-        return routes.Map(path, dispatch).WithMetadata(view, DjangoPath.Exact);
+        return routes.Map(path, dispatch).WithMetadata(view, DjangoPath.Exact).Guard();
     }
 
     /// <summary>Maps a page of Django's kind: any method, session, CSRF protection for those that write; no schemes and permissions.</summary>
     public static IEndpointConventionBuilder MapPage(this IEndpointRouteBuilder routes, string path, Func<HttpContext, Task<IResult>> handler)
     {
         RequestDelegate answer = async http => await (await handler(http)).ExecuteAsync(http);
-        return routes.Map(path, answer).WithMetadata(new PageMetadata(CsrfProtected: true), DjangoPath.Exact);
+        return routes.Map(path, answer).WithMetadata(new PageMetadata(CsrfProtected: true), DjangoPath.Exact).Guard();
     }
 
     /// <summary>These schemes, in this order (<c>authentication_classes</c>); none: the endpoint asks nobody who they are.</summary>
@@ -43,20 +43,34 @@ public static class ViewRoutes
     {
         if (Array.Find(schemes, type => !type.IsAssignableTo(typeof(BaseAuthentication))) is { } wrong)
             throw new ArgumentException($"{wrong.Name} is no authentication scheme: derive it from BaseAuthentication.", nameof(schemes));
-        return builder.WithMetadata(new SchemesMetadata(schemes));
+        return builder.WithMetadata(new SchemesMetadata(schemes)).Guard();
     }
 
     /// <summary>All of these must agree (<c>permission_classes</c>).</summary>
     public static TBuilder RequirePermission<TBuilder>(this TBuilder builder, params RequestPermission[] permissions)
-        where TBuilder : IEndpointConventionBuilder => builder.WithMetadata(new PermissionsMetadata(permissions));
+        where TBuilder : IEndpointConventionBuilder => builder.WithMetadata(new PermissionsMetadata(permissions)).Guard();
 
     /// <summary>Each of these counts (<c>throttle_classes</c>).</summary>
     public static TBuilder Throttle<TBuilder>(this TBuilder builder, params RequestThrottle[] throttles)
-        where TBuilder : IEndpointConventionBuilder => builder.WithMetadata(new ThrottlesMetadata(throttles));
+        where TBuilder : IEndpointConventionBuilder => builder.WithMetadata(new ThrottlesMetadata(throttles)).Guard();
 
     /// <summary>The scope that <see cref="ScopedRateThrottle"/> counts the endpoint under (<c>throttle_scope</c>).</summary>
     public static TBuilder ThrottleScope<TBuilder>(this TBuilder builder, string scope)
         where TBuilder : IEndpointConventionBuilder => builder.WithMetadata(new ThrottleScopeMetadata(scope));
+
+    /// <summary>Without the middleware before it, an endpoint that asked to be protected answers nobody rather than everybody.</summary>
+    private static TBuilder Guard<TBuilder>(this TBuilder builder) where TBuilder : IEndpointConventionBuilder
+    {
+        builder.Finally(endpoint =>
+        {
+            if (endpoint.RequestDelegate is not { } inner) return;
+            endpoint.RequestDelegate = http => http.Features.Get<Admitted>()?.To == http.GetEndpoint()
+                ? inner(http)
+                : throw new InvalidOperationException(
+                    $"{endpoint.DisplayName} is protected by Gatehouse, which was not asked: call app.UseGatehouse() after UseRouting() and before the endpoints.");
+        });
+        return builder;
+    }
 
     /// <summary>
     /// Asks the endpoint's permissions about an object that it has found (DRF <c>check_object_permissions</c>): null when it may go on, else
