@@ -50,9 +50,8 @@ internal static class DjangoSettings
     };
 
     // Not in this version, and no reason to refuse a project's settings file: said in the log at each start. Their schemes accept nobody.
-    private static readonly string[] LaterSections = ["SIMPLE_JWT", "OAUTH2_PROVIDER"];
-    private static readonly string[] LaterSchemes =
-        ["JWTAuthentication", "JWTStatelessUserAuthentication", "OAuth2Authentication", "OAuth2ProtectedResourceAuthentication"];
+    private static readonly string[] LaterSections = ["OAUTH2_PROVIDER"];
+    private static readonly string[] LaterSchemes = ["OAuth2Authentication", "OAuth2ProtectedResourceAuthentication"];
 
     /// <returns>What was passed over, a line each.</returns>
     public static IReadOnlyList<string> Apply(string file, GatehouseOptions options)
@@ -65,6 +64,7 @@ internal static class DjangoSettings
             var (name, value) = (setting.Name, setting.Value);
             if (name == "DATABASES") options.Database = Database(value, Path.GetDirectoryName(Path.GetFullPath(file))!);
             else if (name == "REST_FRAMEWORK") RestFramework(value, options, notes);
+            else if (name == "SIMPLE_JWT") SimpleJwt.Apply(value, options.Jwt);
             else if (name == "AUTHENTICATION_BACKENDS") RequireFixed(name, value, ["django.contrib.auth.backends.ModelBackend"]);
             else if (Fixed.TryGetValue(name, out var allowed)) RequireFixed(name, value, allowed);
             else if (name == "SECURE_PROXY_SSL_HEADER") options.Secure.ProxySslHeader = ProxyHeader(value);

@@ -44,7 +44,7 @@ public sealed class GatehouseProgram
         CommandContext Context(ParseResult parsed) => new(this, parsed.GetValue(settings), parsed.GetValue(database));
 
         var runserver = RunServer.Make(Context);
-        var root = new Command("gatehouse", "Gatehouse protects REST APIs: sessions, Basic and tokens, compatible with Django REST framework on the wire and on disk.")
+        var root = new Command("gatehouse", "Gatehouse protects REST APIs: sessions, Basic, tokens and JWT, compatible with Django REST framework on the wire and on disk.")
         {
             settings,
             database,
@@ -57,6 +57,8 @@ public sealed class GatehouseProgram
             ChangePassword.Make(Context),
             DrfCreateToken.Make(Context),
             ClearSessionsCommand.Make(Context),
+            FlushExpiredTokens.Make(Context),
+            LogOutUser.Make(Context),
             LoadData.Make(Context),
             DumpData.Make(Context),
             Check.Make(Context),

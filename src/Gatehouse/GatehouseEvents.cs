@@ -20,6 +20,10 @@ public sealed class GatehouseEvents
     /// <summary>Credentials were refused, at any door. The password is not told.</summary>
     public event Func<LoginFailedEvent, Task>? UserLoginFailed;
 
+    /// <summary>A refresh token was sent that had been rotated before: it was in two hands, and all that came of it is ended.</summary>
+    public event Func<UserEvent, Task>? RefreshTokenReused;
+
+    internal Func<UserEvent, Task>? RefreshTokenWasReused => RefreshTokenReused;
     internal Func<UserEvent, Task>? Created => UserCreated;
     internal Func<UserEvent, Task>? LoggedIn => UserLoggedIn;
     internal Func<UserEvent, Task>? LoggedOut => UserLoggedOut;

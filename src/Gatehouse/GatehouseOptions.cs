@@ -1,6 +1,7 @@
 using Gatehouse.Accounts;
 using Gatehouse.AuthTokens;
 using Gatehouse.Http;
+using Gatehouse.Jwt;
 using Gatehouse.Sessions;
 using Gatehouse.Users;
 
@@ -96,6 +97,9 @@ public sealed class GatehouseOptions
 
     /// <summary>DRF's tokens.</summary>
     public AuthTokenOptions AuthToken { get; } = new();
+
+    /// <summary>JSON Web Tokens (<c>SIMPLE_JWT</c>).</summary>
+    public JwtOptions Jwt { get; } = new();
 
     /// <summary>Registration and the accounts API.</summary>
     public AccountsOptions Accounts { get; } = new();

@@ -1,6 +1,7 @@
 using Gatehouse.Accounts;
 using Gatehouse.AuthTokens;
 using Gatehouse.Http;
+using Gatehouse.Jwt;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
@@ -20,6 +21,7 @@ public static class GatehouseRoutes
         routes.ServiceProvider.GetRequiredService<Mapped>().Sources = routes.DataSources;
         routes.MapAccounts(options);
         routes.MapAuthTokens(options);
+        routes.MapJwt(options);
         routes.MapHealth();
     }
 

@@ -2,6 +2,7 @@ using Gatehouse.Authentication;
 using Gatehouse.AuthTokens;
 using Gatehouse.Crypto;
 using Gatehouse.Database;
+using Gatehouse.Jwt;
 using Gatehouse.Sessions;
 using Gatehouse.Throttling;
 using Gatehouse.Users;
@@ -61,6 +62,18 @@ public static class GatehouseServices
         services.AddAuthenticationScheme(s => new SessionAuthentication(s.GetRequiredService<SessionLogin>(), s.GetRequiredService<Csrf>()));
         services.AddSingleton(s => new TokenStore(s.GetRequiredService<Db>(), s.GetRequiredService<TimeProvider>()));
         services.AddAuthenticationScheme<TokenAuthentication>(s => new TokenAuthentication(s.GetRequiredService<TokenStore>()));
+
+        services.AddSingleton(s => JwtSetup.Keys(s.GetRequiredService<GatehouseOptions>(), s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<SigningKeys>>()));
+        services.AddSingleton(s => new JwtCodec(s.GetRequiredService<SigningKeys>(), s.GetRequiredService<GatehouseOptions>().Jwt.MaxTokenLength));
+        services.AddSingleton<JwtTokens>();
+        services.AddSingleton<JwtUsers>();
+        services.AddSingleton(s => new TokenBlacklist(
+            s.GetRequiredService<Db>(), s.GetRequiredService<GatehouseOptions>(), s.GetRequiredService<UserAccounts>(), s, s.GetRequiredService<TimeProvider>(),
+            s.GetRequiredService<ILogger<TokenBlacklist>>()));
+        services.AddAuthenticationScheme(s => new JWTAuthentication(
+            s.GetRequiredService<JwtTokens>(), s.GetRequiredService<JwtUsers>(), s.GetRequiredService<TokenBlacklist>(), s.GetRequiredService<GatehouseOptions>()));
+        services.AddAuthenticationScheme(s => new JWTStatelessUserAuthentication(
+            s.GetRequiredService<JwtTokens>(), s.GetRequiredService<JwtUsers>(), s.GetRequiredService<TokenBlacklist>(), s.GetRequiredService<GatehouseOptions>()));
 
         services.AddSingleton<GatehouseRoutes.Mapped>();
         services.AddHostedService<GatehouseStart>();

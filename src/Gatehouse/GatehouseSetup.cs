@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using Gatehouse.Crypto;
 using Gatehouse.Database;
+using Gatehouse.Jwt;
 using Gatehouse.Sessions;
 using Gatehouse.Users;
 using Microsoft.Extensions.Logging;
@@ -68,6 +69,7 @@ internal static class GatehouseSetup
         if (options.SecretKey.Length < ShortestSecretKey)
             throw new SettingException($"SECRET_KEY has {options.SecretKey.Length} characters; it needs at least {ShortestSecretKey}. Make one with: openssl rand -base64 48");
         if (options.SecretKeyFallbacks.Any(key => key.Length == 0)) throw new SettingException("SECRET_KEY_FALLBACKS holds an empty key; take it out.");
+        JwtSetup.Check(options);
     }
 
     public static PasswordHashes PasswordHashes(GatehouseOptions options, ILogger<PasswordHashes> log) =>
@@ -92,7 +94,7 @@ internal static class GatehouseSetup
     }
 
     /// <summary><c>HTTP_X_CSRFTOKEN</c> is WSGI's spelling of <c>X-CSRFTOKEN</c>.</summary>
-    private static string HeaderName(string name) =>
+    internal static string HeaderName(string name) =>
         name.StartsWith("HTTP_", StringComparison.Ordinal) ? name["HTTP_".Length..].Replace('_', '-') : name;
 
     private static void CheckToken(string setting, string value)

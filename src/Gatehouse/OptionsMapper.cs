@@ -72,6 +72,8 @@ internal static class OptionsMapper
             return list;
         }
 
+        if (type.IsAssignableTo(typeof(Delegate)) || type == typeof(JsonSerializerOptions)) throw new SettingException($"{path} is code: set it where Gatehouse is added.");
+
         var made = Activator.CreateInstance(type)!;
         Apply(made, value, path);
         return made;

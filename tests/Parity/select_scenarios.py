@@ -14,7 +14,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 NEEDS = {
     "jwt": r'"/api/token[/"]|"craft"|/probe/(scheme|open)/[a-z-]*jwt|/probe/(my-jwt|scope/jwt-first)|Bearer ',
-    "oauth": r'"/o/|/\.well-known/|/probe/(scheme|open)/[a-z-]*oauth|/probe/scope/|/probe/plain-(rw-)?protected|Bearer ',
+    "oauth": r'"/o/|/\.well-known/|/probe/(scheme|open)/[a-z-]*oauth|/probe/scope/|/probe/plain-(rw-)?protected',
 }
 
 

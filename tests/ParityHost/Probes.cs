@@ -2,6 +2,7 @@ using System.Text.Json;
 using Gatehouse.Authentication;
 using Gatehouse.AuthTokens;
 using Gatehouse.Http;
+using Gatehouse.Jwt;
 using Gatehouse.Permissions;
 using Gatehouse.Sessions;
 using Gatehouse.Throttling;
@@ -20,6 +21,8 @@ internal static class Probes
         ["session"] = typeof(SessionAuthentication),
         ["basic"] = typeof(BasicAuthentication),
         ["token"] = typeof(TokenAuthentication),
+        ["jwt"] = typeof(JWTAuthentication),
+        ["jwtstateless"] = typeof(JWTStatelessUserAuthentication),
     };
 
     private static readonly Type[] TokenThenBasic = [typeof(TokenAuthentication), typeof(BasicAuthentication)];
@@ -33,7 +36,7 @@ internal static class Probes
     private static void MapViews(IEndpointRouteBuilder app)
     {
         Who(app, "/probe/echo/", "Echo", "GET and the write methods all answer with who the request was taken to be.")
-            .WithSchemes(typeof(TokenAuthentication), typeof(BasicAuthentication), typeof(SessionAuthentication)).RequirePermission(new AllowAny());
+            .WithSchemes(typeof(TokenAuthentication), typeof(BasicAuthentication), typeof(SessionAuthentication), typeof(JWTAuthentication)).RequirePermission(new AllowAny());
 
         foreach (var names in Orders(SchemesByName.Keys))
         {
@@ -66,6 +69,7 @@ internal static class Probes
         Says(app, "/probe/secure-api/", "Secure Api", _ => "You are authenticated", isFunction: true).RequirePermission(new IsAuthenticated());
         Says(app, "/probe/admin-only/", "Admin Only", _ => "Admin Access Only", isFunction: true).RequirePermission(new IsAdminUser());
         Says(app, "/probe/my-token/", "My Token", _ => "Hello, token user!").WithSchemes(typeof(TokenAuthentication)).RequirePermission(new AllowAny());
+        Says(app, "/probe/my-jwt/", "My JWT", _ => "Hello, JWT user!").WithSchemes(typeof(JWTAuthentication)).RequirePermission(new AllowAny());
         Says(app, "/probe/hello-token/", "Hello Token", http => $"Hello, {http.GetUser()}! You are authenticated with Token.")
             .WithSchemes(typeof(TokenAuthentication)).RequirePermission(new IsAuthenticated());
 
@@ -120,12 +124,12 @@ internal static class Probes
         var anonymous = identity.Scheme is null;
         return Task.FromResult<IResult>(ApiJson.Ok(new
         {
-            user = identity.User?.Username ?? (anonymous ? "" : null),
-            user_id = identity.User?.Id.Number,
-            user_class = identity.User is not null ? "User" : anonymous ? "AnonymousUser" : null,
-            authenticated = identity.User is not null,
-            is_staff = identity.User?.IsStaff ?? false,
-            auth = identity.Auth is AuthToken ? "Token" : null,
+            user = identity.User?.Username ?? identity.TokenUser?.Username ?? (anonymous ? "" : null),
+            user_id = (object?)identity.User?.Id.Number ?? identity.TokenUser?.Id,
+            user_class = identity.User is not null ? "User" : identity.TokenUser is not null ? "TokenUser" : anonymous ? "AnonymousUser" : null,
+            authenticated = identity.IsAuthenticated,
+            is_staff = identity.User?.IsStaff ?? identity.TokenUser?.IsStaff ?? false,
+            auth = identity.Auth is AuthToken ? "Token" : (identity.Auth as JwtToken)?.TokenClass,
             scheme = identity.Scheme?.GetType().Name,
         }));
     }

@@ -103,7 +103,7 @@ internal static class RunServer
         "Gatehouse",
         """
         <h1>Gatehouse is running</h1>
-        <p>It protects REST APIs: sessions, Basic and tokens, as Django REST framework has them.</p>
+        <p>It protects REST APIs: sessions, Basic, tokens and JSON Web Tokens, as Django REST framework has them.</p>
         <ul>
         <li><a href="/api/accounts/profile/">/api/accounts/profile/</a>: who am I?</li>
         <li><a href="/accounts/login/">/accounts/login/</a>: log in</li>

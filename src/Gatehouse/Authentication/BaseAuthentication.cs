@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Gatehouse.Users;
 using Microsoft.AspNetCore.Http;
 
@@ -28,15 +29,23 @@ public sealed class Outcome
 
     internal bool Succeeded { get; private init; }
     internal User? User { get; private init; }
+    internal TokenUser? TokenUser { get; private init; }
     internal object? Auth { get; private init; }
     internal string? Detail { get; private init; }
+    internal Action<Utf8JsonWriter>? Body { get; private init; }
     internal bool Forbidden { get; private init; }
 
     /// <summary>The caller is known. <paramref name="user"/> is null for a client that acts for itself.</summary>
     public static Outcome Succeed(User? user, object? auth = null) => new() { Succeeded = true, User = user, Auth = auth };
 
+    /// <summary>The caller is known from a token alone: no row of the database was looked at.</summary>
+    public static Outcome SucceedStateless(TokenUser user, object? auth = null) => new() { Succeeded = true, TokenUser = user, Auth = auth };
+
     /// <summary>The credentials are bad (DRF <c>AuthenticationFailed</c>): refused even where anyone is allowed.</summary>
     public static Outcome Fail(string detail) => new() { Detail = detail };
+
+    /// <summary>The credentials are bad, and the body says more than one detail.</summary>
+    internal static Outcome Fail(Action<Utf8JsonWriter> body) => new() { Body = body };
 
     /// <summary>The request cannot be understood well enough to say who is calling.</summary>
     internal static Outcome Answer(IResult answer) => new() { Instead = answer };
@@ -52,10 +61,18 @@ public sealed class Identity
 {
     internal static readonly Identity Anonymous = new();
 
-    /// <summary>Null when nobody is known, or a client acts for itself.</summary>
+    /// <summary>Null when nobody is known, when a client acts for itself, and when the caller is known from a token alone.</summary>
     public User? User { get; internal init; }
 
-    /// <summary>What the caller authenticated with: an <c>AuthToken</c>; null for sessions and Basic.</summary>
+    /// <summary>The caller of <c>JWTStatelessUserAuthentication</c>; null for all others.</summary>
+    public TokenUser? TokenUser { get; internal init; }
+
+    /// <summary>Whether somebody is known: <see cref="User"/> or <see cref="TokenUser"/>.</summary>
+    public bool IsAuthenticated => User is not null || TokenUser is not null;
+
+    internal bool IsStaff => User?.IsStaff ?? TokenUser?.IsStaff ?? false;
+
+    /// <summary>What the caller authenticated with: an <c>AuthToken</c>, a <c>JwtToken</c>; null for sessions and Basic.</summary>
     public object? Auth { get; internal init; }
 
     /// <summary>The scheme that succeeded; null when none did.</summary>

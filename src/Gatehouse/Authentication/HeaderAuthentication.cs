@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Text;
 using Microsoft.AspNetCore.Http;
 
@@ -37,7 +36,7 @@ public abstract class HeaderAuthentication : BaseAuthentication
         if (headers.Count == 0) return new(Outcome.NotMine);
         var header = headers.Count == 1 ? headers[0] : string.Join(',', headers.ToArray());
 
-        var parts = new Parts(header);
+        var parts = new HeaderWords(header);
         if (!parts.First.Equals(keyword, StringComparison.OrdinalIgnoreCase)) return new(Outcome.NotMine);
         if (parts.Count == 1) return new(Outcome.Fail($"Invalid {kind} header. No credentials provided."));
         if (parts.Count > 2) return new(Outcome.Fail($"Invalid {kind} header. {noun} should not contain spaces."));
@@ -61,29 +60,4 @@ public abstract class HeaderAuthentication : BaseAuthentication
 
     /// <summary>Looks at the value behind the keyword: one word, not empty.</summary>
     protected abstract ValueTask<Outcome> AuthenticateAsync(HttpContext http, string value);
-
-    /// <summary>The first two words of a header and how many there are (three for more), split at ASCII white space as Python's bytes are.</summary>
-    private readonly ref struct Parts
-    {
-        private const string Blanks = " \t\r\n\v\f";
-        private static readonly SearchValues<char> AnyBlank = SearchValues.Create(Blanks);
-
-        public Parts(ReadOnlySpan<char> header)
-        {
-            var rest = header.Trim(Blanks);
-            while (!rest.IsEmpty && Count < 3)
-            {
-                var end = rest.IndexOfAny(AnyBlank);
-                var word = end < 0 ? rest : rest[..end];
-                rest = end < 0 ? [] : rest[end..].TrimStart(Blanks);
-                if (Count == 0) First = word;
-                else if (Count == 1) Second = word;
-                Count++;
-            }
-        }
-
-        public ReadOnlySpan<char> First { get; }
-        public ReadOnlySpan<char> Second { get; }
-        public int Count { get; }
-    }
 }

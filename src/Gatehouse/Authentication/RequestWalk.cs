@@ -20,9 +20,11 @@ internal static class RequestWalk
             if (outcome == Outcome.NotMine) continue;
             if (outcome.Instead is { } answer) return answer;
             if (!outcome.Succeeded)
-                return outcome.Forbidden ? ApiError.PermissionDenied(outcome.Detail) : ApiError.Unauthenticated(outcome.Detail!, schemes[0].Challenge);
+                return outcome.Forbidden ? ApiError.PermissionDenied(outcome.Detail)
+                    : outcome.Body is { } body ? ApiError.Unauthenticated(body, schemes[0].Challenge)
+                    : ApiError.Unauthenticated(outcome.Detail!, schemes[0].Challenge);
 
-            var identity = new Identity { User = outcome.User, Auth = outcome.Auth, Scheme = scheme };
+            var identity = new Identity { User = outcome.User, TokenUser = outcome.TokenUser, Auth = outcome.Auth, Scheme = scheme };
             http.Features.Set(identity);
             http.Features.Set<IHttpAuthenticationFeature>(new Principal(identity));
             return null;
@@ -39,10 +41,13 @@ internal static class RequestWalk
             set;
         }
 
-        private ClaimsPrincipal Make() => identity.User is { } user
-            ? new ClaimsPrincipal(new ClaimsIdentity(
-                [new Claim(ClaimTypes.NameIdentifier, user.Id.ToString()), new Claim(ClaimTypes.Name, user.Username)], identity.Scheme!.GetType().Name))
+        private ClaimsPrincipal Make() =>
+            identity.User is { } user ? Of(user.Id.ToString(), user.Username)
+            : identity.TokenUser is { } known ? Of(known.Id, known.Username)
             : new ClaimsPrincipal();
+
+        private ClaimsPrincipal Of(string id, string name) => new(new ClaimsIdentity(
+            [new Claim(ClaimTypes.NameIdentifier, id), new Claim(ClaimTypes.Name, name)], identity.Scheme!.GetType().Name));
     }
 
     /// <summary>For a view that wants a caller and has none (DRF <c>NotAuthenticated</c>).</summary>

@@ -58,10 +58,12 @@ public sealed class ApiError : IResult
     internal static ApiError Parse(string message) => Detail(StatusCodes.Status400BadRequest, message);
 
     /// <summary>401 with the first scheme's challenge, or 403 where it has none (DRF <c>APIView.handle_exception</c>).</summary>
-    internal static ApiError Unauthenticated(string detail, string? challenge) =>
+    internal static ApiError Unauthenticated(string detail, string? challenge) => Unauthenticated(Detail(0, detail).body, challenge);
+
+    internal static ApiError Unauthenticated(Action<Utf8JsonWriter> body, string? challenge) =>
         challenge is null
-            ? Detail(StatusCodes.Status403Forbidden, detail)
-            : new ApiError(StatusCodes.Status401Unauthorized, Detail(0, detail).body) { Challenge = challenge };
+            ? new ApiError(StatusCodes.Status403Forbidden, body)
+            : new ApiError(StatusCodes.Status401Unauthorized, body) { Challenge = challenge };
 
     internal static ApiError PermissionDenied(string? message = null) =>
         Detail(StatusCodes.Status403Forbidden, message ?? "You do not have permission to perform this action.");

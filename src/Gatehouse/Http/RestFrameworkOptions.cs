@@ -4,10 +4,10 @@ namespace Gatehouse.Http;
 public sealed class RestFrameworkOptions
 {
     /// <summary>
-    /// Schemes in order (<c>DEFAULT_AUTHENTICATION_CLASSES</c>): class names, with or without DRF's path. Default: Token, Session,
+    /// Schemes in order (<c>DEFAULT_AUTHENTICATION_CLASSES</c>): class names, with or without their path. Default: JWT, Token, Session,
     /// Basic, so that a missing or wrong credential is a 401 with a challenge.
     /// </summary>
-    public IList<string> DefaultAuthenticationClasses { get; set; } = ["TokenAuthentication", "SessionAuthentication", "BasicAuthentication"];
+    public IList<string> DefaultAuthenticationClasses { get; set; } = ["JWTAuthentication", "TokenAuthentication", "SessionAuthentication", "BasicAuthentication"];
 
     /// <summary>All of them must agree (<c>DEFAULT_PERMISSION_CLASSES</c>). Default <c>IsAuthenticated</c>, where DRF's is AllowAny.</summary>
     public IList<string> DefaultPermissionClasses { get; set; } = ["IsAuthenticated"];

@@ -14,21 +14,21 @@ public sealed class AllowAny : RequestPermission
 public sealed class IsAuthenticated : RequestPermission
 {
     /// <inheritdoc/>
-    public override ValueTask<bool> AllowsAsync(HttpContext http) => new(http.GetUser() is not null);
+    public override ValueTask<bool> AllowsAsync(HttpContext http) => new(http.GetIdentity().IsAuthenticated);
 }
 
 /// <summary>Staff (DRF <c>IsAdminUser</c>).</summary>
 public sealed class IsAdminUser : RequestPermission
 {
     /// <inheritdoc/>
-    public override ValueTask<bool> AllowsAsync(HttpContext http) => new(http.GetUser() is { IsStaff: true });
+    public override ValueTask<bool> AllowsAsync(HttpContext http) => new(http.GetIdentity().IsStaff);
 }
 
 /// <summary>Anyone may read; only signed-in users may write (DRF <c>IsAuthenticatedOrReadOnly</c>).</summary>
 public sealed class IsAuthenticatedOrReadOnly : RequestPermission
 {
     /// <inheritdoc/>
-    public override ValueTask<bool> AllowsAsync(HttpContext http) => new(http.IsReadOnly() || http.GetUser() is not null);
+    public override ValueTask<bool> AllowsAsync(HttpContext http) => new(http.IsReadOnly() || http.GetIdentity().IsAuthenticated);
 }
 
 /// <summary>Requests that change nothing: GET, HEAD, OPTIONS (DRF <c>SAFE_METHODS</c>).</summary>

@@ -32,10 +32,8 @@ public class DjangoModelPermissions(string model) : RequestPermission
     /// <inheritdoc/>
     public override async ValueTask<bool> AllowsAsync(HttpContext http)
     {
-        var user = http.GetUser();
-        if (user is null && AuthenticatedUsersOnly) return false;
-        if (PermissionFor(http.Request.Method) is not { } needed) return true;
-        return user is not null && await http.HasPermAsync(needed);
+        if (AuthenticatedUsersOnly && !http.GetIdentity().IsAuthenticated) return false;
+        return PermissionFor(http.Request.Method) is not { } needed || await http.HasPermAsync(needed);
     }
 }
 

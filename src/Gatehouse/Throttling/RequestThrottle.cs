@@ -41,7 +41,12 @@ public abstract class SimpleRateThrottle(string scope, string? rate = null) : Re
     }
 
     /// <summary>The calling user, or else the address (<c>get_ident</c>).</summary>
-    protected static string UserOrAddress(HttpContext http) => http.GetUser() is { } user ? user.Id.ToString() : Address(http);
+    protected static string UserOrAddress(HttpContext http) => http.GetIdentity() switch
+    {
+        { User: { } user } => user.Id.ToString(),
+        { TokenUser: { } known } => known.Id,
+        _ => Address(http),
+    };
 
     /// <summary>The address, as far as it can be believed.</summary>
     protected static string Address(HttpContext http) => ClientAddress.Of(http, OptionsOf(http));
@@ -69,7 +74,7 @@ public abstract class SimpleRateThrottle(string scope, string? rate = null) : Re
 public sealed class AnonRateThrottle(string? rate = null) : SimpleRateThrottle("anon", rate)
 {
     /// <inheritdoc/>
-    protected override string? IdentOf(HttpContext http) => http.GetUser() is null ? Address(http) : null;
+    protected override string? IdentOf(HttpContext http) => http.GetIdentity().IsAuthenticated ? null : Address(http);
 }
 
 /// <summary>Users, and anonymous visitors by address (DRF <c>UserRateThrottle</c>, scope <c>user</c>).</summary>

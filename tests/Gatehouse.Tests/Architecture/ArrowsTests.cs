@@ -22,7 +22,8 @@ public sealed partial class ArrowsTests
         ["Views"] = ["Authentication", "Permissions", "Throttling", "Sessions", .. Foundation],
         ["Sessions"] = ["Authentication", .. Foundation],
         ["AuthTokens"] = [.. Questions, .. Foundation],
-        ["Accounts"] = ["Sessions", "AuthTokens", .. Questions, .. Foundation],
+        ["Jwt"] = [.. Questions, .. Foundation],
+        ["Accounts"] = ["Sessions", "AuthTokens", "Jwt", .. Questions, .. Foundation],
     };
 
     public static TheoryData<string> Rooms => new(Directory.GetDirectories(Sources.Of("src/Gatehouse")).Select(Path.GetFileName).Where(name => name is not ("bin" or "obj"))!);

@@ -1,0 +1,102 @@
+using System.Text.Json;
+using Gatehouse.Http;
+using Gatehouse.Users;
+using Microsoft.AspNetCore.Http;
+
+namespace Gatehouse.Jwt;
+
+/// <summary>What the token endpoints share.</summary>
+internal sealed class JwtEndpoints(
+    JwtTokens tokens, JwtUsers users, TokenBlacklist blacklist, UserAccounts accounts, GatehouseOptions options, IServiceProvider services, TimeProvider clock)
+{
+    private readonly RefreshCookie cookie = new(options);
+
+    public JwtTokens Tokens => tokens;
+    public JwtUsers Users => users;
+    public TokenBlacklist Blacklist => blacklist;
+    public GatehouseOptions Root => options;
+    public JwtOptions Options => options.Jwt;
+    public RefreshCookie Cookie => cookie;
+
+    public DateTimeOffset Now => clock.GetUtcNow();
+
+    public Task<(ApiForm Form, IResult? Error)> FormAsync(HttpContext http) => ApiForm.ReadAsync(http, options);
+
+    public IResult Refuse(JwtError error) => error.Answer(tokens.Challenge);
+
+    /// <summary>The user of these credentials (simplejwt <c>TokenObtainSerializer</c>).</summary>
+    public async Task<(User? User, IResult? Error)> LogInAsync(HttpContext http)
+    {
+        var (form, error) = await FormAsync(http);
+        if (error is not null) return (null, error);
+        var username = form.Text("username");
+        var password = form.Text("password");
+        if (form.Error is { } wrong) return (null, wrong);
+
+        var user = await accounts.AuthenticateAsync(username!, password!, remember: false, http.RequestAborted);
+        if (user is not null && tokens.MayHaveTokens(user)) return (user, null);
+
+        await accounts.TellAsync(options.Jwt.OnLoginFailed, new LoginFailedEvent(username!.Length > 150 ? username[..150] : username, services));
+        return (null, Refuse(JwtError.NoAccountForCredentials));
+    }
+
+    /// <summary>Records a login's first token and tells it; false when the user has changed since the password was checked.</summary>
+    public async Task<bool> RecordAsync(HttpContext http, User user, NewToken token, DateTimeOffset now)
+    {
+        if (!await blacklist.RecordAsync(user, token, now, http.RequestAborted)) return false;
+        await accounts.TellAsync(options.Jwt.OnLoginSuccess, new UserEvent(user, services));
+        return true;
+    }
+
+    /// <summary>Reads a token of one kind, the blacklist included.</summary>
+    public async ValueTask<(JwtToken? Token, string? Error)> ReadAsync(string text, TokenClass type, CancellationToken ct)
+    {
+        var reading = await tokens.ReadAsync(text);
+        if (reading.Error is { } error) return (null, error);
+        if (type.IsRecorded && tokens.Id(reading.Claims) is { } jti && await blacklist.HasAsync(jti, ct))
+            return (new JwtToken(type, reading.Claims), JwtTokens.Blacklisted);
+        return tokens.Refuse(reading.Claims, type) is { } wrong ? (null, wrong) : (new JwtToken(type, reading.Claims), null);
+    }
+
+    /// <summary>The user whom a token names; none when it names nobody at all, which simplejwt lets pass at refresh.</summary>
+    public async ValueTask<(User? User, JwtError? Error)> UserOfAsync(JwtToken token, CancellationToken ct)
+    {
+        if (!token.Claims.TryGetProperty(options.Jwt.UserIdClaim, out var id) || IsFalse(id)) return (null, null);
+        var (_, user) = await users.FindAsync(id, ct);
+        return user is not null && tokens.MayHaveTokens(user)
+            ? options.Jwt.CheckRevokeToken && tokens.ChecksEveryRefresh && !tokens.IsOfPresentPassword(token.Claims, user) ? (user, JwtError.PasswordChanged) : (user, null)
+            : (user, JwtError.NoAccountForToken);
+    }
+
+    public NewToken Recorded(JwtToken token, string text) => new(text, tokens.Id(token.Claims)!, JwtTokens.ExpiryOf(token.Claims));
+
+    public NewToken Sign(JwtClaims claims) => new(
+        tokens.Write(claims), (string)claims[options.Jwt.JtiClaim]!, DateTimeOffset.FromUnixTimeSeconds((long)claims["exp"]!));
+
+    public static ApiJson Ok(JwtSerializer? more, params ReadOnlySpan<(string Name, string? Value)> members)
+    {
+        var copy = members.ToArray();
+        return ApiJson.Write(StatusCodes.Status200OK, json =>
+        {
+            json.WriteStartObject();
+            foreach (var (name, value) in copy)
+                if (value is not null)
+                    json.WriteString(name, value);
+            foreach (var (name, value) in more?.Response ?? new Dictionary<string, object?>())
+            {
+                json.WritePropertyName(name);
+                JsonSerializer.Serialize(json, value, ApiJson.SerializerOptions);
+            }
+            json.WriteEndObject();
+        });
+    }
+
+    // What Python takes for false.
+    private static bool IsFalse(JsonElement id) => id.ValueKind switch
+    {
+        JsonValueKind.Null or JsonValueKind.False => true,
+        JsonValueKind.String => id.ValueEquals(""),
+        JsonValueKind.Number => id.TryGetDouble(out var number) && number == 0,
+        _ => false,
+    };
+}

@@ -1,0 +1,49 @@
+using Gatehouse.Users;
+using Microsoft.AspNetCore.Http;
+
+namespace Gatehouse.Jwt;
+
+/// <summary>POST /api/token/refresh/ trades a refresh token for an access token, and a new refresh token when they rotate (simplejwt <c>TokenRefreshView</c>).</summary>
+internal static class RefreshPair
+{
+    public static async Task<IResult> HandleAsync(HttpContext http, JwtEndpoints jwt)
+    {
+        if (jwt.Cookie.Refuse(http) is { } crossSite) return crossSite;
+        var (text, wrong) = await jwt.Cookie.ReadAsync(http, jwt);
+        if (text is null) return wrong!;
+
+        var (token, error) = await jwt.ReadAsync(text, TokenClass.Refresh, http.RequestAborted);
+        if (token is null) return jwt.Refuse(JwtError.InvalidToken(error!));
+        var (user, refused) = await jwt.UserOfAsync(token, http.RequestAborted);
+        if (error is not null) return await AgainAsync(http, jwt, token, user, refused);
+        if (refused is not null) return jwt.Refuse(refused);
+
+        var now = jwt.Now;
+        var claims = jwt.Options.RotateRefreshTokens ? jwt.Tokens.Rotate(token.Claims, now) : JwtClaims.Of(token.Claims);
+        var serializer = new JwtSerializer(http, user, token, claims);
+        if (jwt.Options.TokenRefreshSerializer is { } hook) await hook(serializer);
+        var access = jwt.Tokens.Write(jwt.Tokens.AccessOf(claims, now));
+        if (!jwt.Options.RotateRefreshTokens) return JwtEndpoints.Ok(serializer, ("access", access));
+
+        var next = jwt.Sign(claims);
+        return await jwt.Blacklist.RotateAsync(jwt.Recorded(token, text), next, user, now, http.RequestAborted) switch
+        {
+            Rotation.Done => JwtEndpoints.Ok(serializer, ("access", access), ("refresh", jwt.Cookie.Keep(http, next, now))),
+            Rotation.UserChanged => jwt.Refuse(JwtError.NoAccountForToken),
+            _ => await AgainAsync(http, jwt, token, user, refused),
+        };
+    }
+
+    /// <summary>The token is dead: an honest client may be trying again because it did not get our answer.</summary>
+    private static async Task<IResult> AgainAsync(HttpContext http, JwtEndpoints jwt, JwtToken token, User? user, JwtError? refused)
+    {
+        if (await jwt.Blacklist.RetryAsync(jwt.Tokens.Id(token.Claims)!, user, http.RequestAborted) is { } same && refused is null
+            && await jwt.ReadAsync(same, TokenClass.Refresh, http.RequestAborted) is { Token: { } successor, Error: null })
+        {
+            var now = jwt.Now;
+            var access = jwt.Tokens.Write(jwt.Tokens.AccessOf(JwtClaims.Of(successor.Claims), now));
+            return JwtEndpoints.Ok(null, ("access", access), ("refresh", jwt.Cookie.Keep(http, jwt.Recorded(successor, same), now)));
+        }
+        return jwt.Refuse(JwtError.InvalidToken(JwtTokens.Blacklisted));
+    }
+}

@@ -1,0 +1,284 @@
+using Gatehouse.Database;
+using Gatehouse.Users;
+using Microsoft.Extensions.Logging;
+
+namespace Gatehouse.Jwt;
+
+/// <summary>
+/// The tokens that were given out and those that are dead (simplejwt's <c>token_blacklist</c> app). In a Django project without that app its
+/// tables are not there: then nothing is recorded, as in simplejwt.
+/// </summary>
+public sealed class TokenBlacklist
+{
+    private readonly Db db;
+    private readonly GatehouseOptions root;
+    private readonly JwtOptions options;
+    private readonly IServiceProvider services;
+    private readonly UserAccounts accounts;
+    private readonly TimeProvider clock;
+    private readonly ILogger log;
+
+    internal TokenBlacklist(Db db, GatehouseOptions root, UserAccounts accounts, IServiceProvider services, TimeProvider clock, ILogger<TokenBlacklist> log)
+    {
+        this.db = db;
+        this.root = root;
+        this.accounts = accounts;
+        this.services = services;
+        this.clock = clock;
+        this.log = log;
+        options = root.Jwt;
+        TracksFamilies = options.ReuseEndsFamily ?? (options.RefreshRetryWindow > TimeSpan.Zero || root.Profile == Profile.Strict);
+    }
+
+    /// <summary>Whether the database has the tables; known once the server has started.</summary>
+    public bool IsInstalled { get; private set; } = true;
+
+    private bool TracksFamilies { get; }
+
+    /// <exception cref="SettingException">The settings want what the database has no tables for.</exception>
+    internal async Task PrepareAsync(CancellationToken ct)
+    {
+        IsInstalled = await db.FirstAsync(Tables, ct) is not null;
+        if (IsInstalled || !options.BlacklistAfterRotation) return;
+        if (root.Profile != Profile.Django || TracksFamilies)
+            throw new SettingException(
+                "SIMPLE_JWT: BLACKLIST_AFTER_ROTATION is on, but the database has no tables of rest_framework_simplejwt.token_blacklist, so rotated tokens "
+                + "would stay alive. Add that app to the Django project and run \"python manage.py migrate\", or take the setting out.");
+        log.BlacklistNotInstalled();
+    }
+
+    /// <summary>
+    /// Logs a user out everywhere: all refresh and sliding tokens that were recorded are dead when this returns, and so is what a refresh
+    /// under way would have made. Access tokens live on until they expire.
+    /// </summary>
+    /// <returns>How many tokens were ended.</returns>
+    public Task<int> LogOutEverywhereAsync(UserId user, CancellationToken ct = default)
+    {
+        if (!IsInstalled) throw new InvalidOperationException("The database has no tables of rest_framework_simplejwt.token_blacklist.");
+        var now = clock.GetUtcNow();
+        return db.WriteAsync(tx => tx.RunAsync(EndAllOfUser, ("now", now), ("user", user)), ct);
+    }
+
+    /// <summary>Deletes recorded tokens whose time is over (simplejwt's <c>flushexpiredtokens</c>).</summary>
+    /// <param name="progress">Told after each batch how many are gone.</param>
+    /// <param name="ct">Stops between two batches.</param>
+    /// <returns>How many were deleted.</returns>
+    public async Task<int> FlushExpiredAsync(IProgress<int>? progress = null, CancellationToken ct = default)
+    {
+        // A token whose row is gone is no longer known to be dead: kept until no clock of ours could take it for alive.
+        var until = clock.GetUtcNow() - options.Leeway - (root.Profile == Profile.Django ? TimeSpan.Zero : ClockMargin);
+        var total = 0;
+        for (long after = 0; IsInstalled;)
+        {
+            var ids = await db.AllAsync(ExpiredIds, ct, ("after", after), ("until", until), ("most", Batch));
+            if (ids.Count == 0) break;
+            var (first, last) = (after, ids[^1]);
+            total += await db.WriteAsync(
+                async tx =>
+                {
+                    await tx.RunAsync(DeleteBlacklisted, ("after", first), ("last", last), ("until", until));
+                    return await tx.RunAsync(DeleteOutstanding, ("after", first), ("last", last), ("until", until));
+                },
+                ct);
+            progress?.Report(total);
+            after = last;
+        }
+        while (await db.WriteAsync(tx => tx.RunAsync(DeleteRotations, ("until", Micros(until)), ("most", Batch)), ct) == Batch) ct.ThrowIfCancellationRequested();
+        return total;
+    }
+
+    internal async ValueTask<bool> HasAsync(string jti, CancellationToken ct) =>
+        IsInstalled && await db.FirstAsync(IsBlacklisted, ct, ("jti", jti)) is not null;
+
+    /// <summary>Records the first token of a login, unless the user's password or standing has changed since it was checked.</summary>
+    internal async Task<bool> RecordAsync(User user, NewToken token, DateTimeOffset now, CancellationToken ct)
+    {
+        if (!IsInstalled && !options.UpdateLastLogin) return true;
+        return await db.WriteAsync(
+            async tx =>
+            {
+                if (IsInstalled && await tx.RunAsync(
+                    RecordForLogin, ("token", token.Text), ("now", now), ("expires", token.Expires), ("jti", token.Jti), ("user", user.Id), ("password", user.Password)) != 1)
+                    return false;
+                if (options.UpdateLastLogin) await tx.RunAsync(SetLastLogin, ("now", now), ("user", user.Id));
+                return true;
+            },
+            ct);
+    }
+
+    /// <summary>
+    /// Ends a token by hand. One statement decides: of this, a rotation and another such call, each with the same token, one succeeds.
+    /// </summary>
+    /// <returns>False when it was dead already.</returns>
+    internal Task<bool> EndAsync(NewToken token, UserId? user, DateTimeOffset now, CancellationToken ct) => db.WriteAsync(
+        async tx =>
+        {
+            if (await tx.RunAsync(End, ("now", now), ("jti", token.Jti)) == 1) return true;
+            await tx.RunAsync(Record, ("token", token.Text), ("now", now), ("expires", token.Expires), ("jti", token.Jti), ("user", user?.Number));
+            return await tx.RunAsync(End, ("now", now), ("jti", token.Jti)) == 1;
+        },
+        ct);
+
+    /// <summary>
+    /// Puts <paramref name="next"/> in the place of <paramref name="old"/>. One statement decides: it ends the old token, if it is alive and
+    /// its user is who was asked for; all else is in the same transaction.
+    /// </summary>
+    internal async Task<Rotation> RotateAsync(NewToken old, NewToken next, User? user, DateTimeOffset now, CancellationToken ct)
+    {
+        if (!IsInstalled) return Rotation.Done;
+        var userId = user?.Id.Number;
+        return await db.WriteAsync(
+            async tx =>
+            {
+                var won = options.BlacklistAfterRotation ? await EndIfGoodAsync(tx) : await IsGoodAsync(tx);
+                if (!won) return await tx.FirstAsync(IsBlacklisted, ("jti", old.Jti)) is not null ? Rotation.WasDead : Rotation.UserChanged;
+
+                await tx.RunAsync(Record, ("token", next.Text), ("now", now), ("expires", next.Expires), ("jti", next.Jti), ("user", userId));
+                if (TracksFamilies)
+                {
+                    await tx.RunAsync(NoteRotated, ("jti", old.Jti), ("successor", next.Jti), ("rotated", Micros(now)), ("expires", Micros(next.Expires)));
+                    await tx.RunAsync(NoteSuccessor, ("jti", next.Jti), ("old", old.Jti), ("expires", Micros(next.Expires)));
+                }
+                return Rotation.Done;
+            },
+            ct);
+
+        async Task<bool> EndIfGoodAsync(Tx tx)
+        {
+            if (await EndOnceAsync(tx)) return true;
+            // Made by another server with the same key, or before there were such tables: recorded first, as simplejwt does.
+            return await tx.RunAsync(Record, ("token", old.Text), ("now", now), ("expires", old.Expires), ("jti", old.Jti), ("user", userId)) == 1 && await EndOnceAsync(tx);
+        }
+
+        async Task<bool> EndOnceAsync(Tx tx) => await tx.RunAsync(
+            EndForRotation, ("now", now), ("jti", old.Jti), ("user", userId), ("active", options.CheckUserIsActive), ("same", options.CheckRevokeToken), ("password", user?.Password)) == 1;
+
+        async Task<bool> IsGoodAsync(Tx tx) => await tx.FirstAsync(
+            GoodForRotation, ("jti", old.Jti), ("user", userId), ("active", options.CheckUserIsActive), ("same", options.CheckRevokeToken), ("password", user?.Password)) is not null;
+    }
+
+    /// <summary>
+    /// For a token that was sent although it is dead: its successor, when the client may simply not have got our answer. Anything else that
+    /// was rotated before is in the wrong hands, or was: its family ends.
+    /// </summary>
+    internal async Task<string?> RetryAsync(string jti, User? user, CancellationToken ct)
+    {
+        if (!TracksFamilies || !IsInstalled || await db.FirstAsync(RotationOf, ct, ("jti", jti)) is not { } rotated) return null;
+
+        var now = clock.GetUtcNow();
+        var since = Micros(now) - rotated.At;
+        if (since >= 0 && since <= (long)options.RefreshRetryWindow.TotalMicroseconds && await db.FirstAsync(LiveSuccessor, ct, ("jti", rotated.Successor)) is { } same)
+            return same;
+
+        var ended = await db.WriteAsync(tx => tx.RunAsync(EndFamily, ("now", now), ("family", rotated.Family)), ct);
+        log.RotatedTokenReused(jti, user?.Id.ToString() ?? "nobody", ended);
+        if (user is not null) await accounts.TellAsync(root.Events.RefreshTokenWasReused, new UserEvent(user, services));
+        return null;
+    }
+
+    private const int Batch = 1000;
+    private static readonly TimeSpan ClockMargin = TimeSpan.FromDays(1);
+
+    private static long Micros(DateTimeOffset time) => (time - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;
+
+    private static readonly Sql<string> Tables = new(
+        "SELECT name FROM sqlite_master WHERE name = 'token_blacklist_blacklistedtoken'", row => row.Text(0));
+
+    private static readonly Sql<string> IsBlacklisted = new(
+        """
+        SELECT o.jti FROM token_blacklist_outstandingtoken o JOIN token_blacklist_blacklistedtoken b ON b.token_id = o.id WHERE o.jti = @jti
+        """,
+        row => row.Text(0));
+
+    private static readonly Sql RecordForLogin = new("""
+        INSERT INTO token_blacklist_outstandingtoken (token, created_at, expires_at, jti, user_id)
+        SELECT @token, @now, @expires, @jti, u.id FROM auth_user u WHERE u.id = @user AND u.is_active AND u.password = @password
+        """);
+
+    private static readonly Sql SetLastLogin = new("UPDATE auth_user SET last_login = @now WHERE id = @user");
+
+    private static readonly Sql Record = new("""
+        INSERT INTO token_blacklist_outstandingtoken (token, created_at, expires_at, jti, user_id)
+        VALUES (@token, @now, @expires, @jti, (SELECT id FROM auth_user WHERE id = @user)) ON CONFLICT (jti) DO NOTHING
+        """);
+
+    private static readonly Sql End = new("""
+        INSERT INTO token_blacklist_blacklistedtoken (blacklisted_at, token_id)
+        SELECT @now, id FROM token_blacklist_outstandingtoken WHERE jti = @jti ON CONFLICT (token_id) DO NOTHING
+        """);
+
+    private const string UserIsAsAsked =
+        "(@user IS NULL OR EXISTS (SELECT 1 FROM auth_user u WHERE u.id = @user AND (u.is_active OR NOT @active) AND (u.password = @password OR NOT @same)))";
+
+    private static readonly Sql EndForRotation = new($"""
+        INSERT INTO token_blacklist_blacklistedtoken (blacklisted_at, token_id)
+        SELECT @now, o.id FROM token_blacklist_outstandingtoken o WHERE o.jti = @jti AND {UserIsAsAsked} ON CONFLICT (token_id) DO NOTHING
+        """);
+
+    private static readonly Sql<long?> GoodForRotation = new(
+        $"""
+        SELECT 1 WHERE {UserIsAsAsked} AND NOT EXISTS (
+            SELECT 1 FROM token_blacklist_outstandingtoken o JOIN token_blacklist_blacklistedtoken b ON b.token_id = o.id WHERE o.jti = @jti)
+        """,
+        row => row.Int(0));
+
+    private static readonly Sql EndAllOfUser = new("""
+        INSERT INTO token_blacklist_blacklistedtoken (blacklisted_at, token_id)
+        SELECT @now, id FROM token_blacklist_outstandingtoken WHERE user_id = @user ON CONFLICT (token_id) DO NOTHING
+        """);
+
+    private static readonly Sql<long> ExpiredIds = new(
+        "SELECT id FROM token_blacklist_outstandingtoken WHERE id > @after AND expires_at <= @until ORDER BY id LIMIT @most", row => row.Int(0));
+
+    private static readonly Sql DeleteBlacklisted = new("""
+        DELETE FROM token_blacklist_blacklistedtoken WHERE token_id IN
+            (SELECT id FROM token_blacklist_outstandingtoken WHERE id > @after AND id <= @last AND expires_at <= @until)
+        """);
+
+    private static readonly Sql DeleteOutstanding = new(
+        "DELETE FROM token_blacklist_outstandingtoken WHERE id > @after AND id <= @last AND expires_at <= @until");
+
+    private static readonly Sql DeleteRotations = new(
+        "DELETE FROM gatehouse_jwt_rotation WHERE jti IN (SELECT jti FROM gatehouse_jwt_rotation WHERE expires <= @until LIMIT @most)");
+
+    // The first rotation of a token that has no row yet begins a family with its name.
+    private static readonly Sql NoteRotated = new("""
+        INSERT INTO gatehouse_jwt_rotation (jti, family, successor, rotated, expires) VALUES (@jti, @jti, @successor, @rotated, @expires)
+        ON CONFLICT (jti) DO UPDATE SET successor = excluded.successor, rotated = excluded.rotated, expires = excluded.expires
+        """);
+
+    private static readonly Sql NoteSuccessor = new("""
+        INSERT INTO gatehouse_jwt_rotation (jti, family, successor, rotated, expires)
+        SELECT @jti, r.family, NULL, NULL, @expires FROM gatehouse_jwt_rotation r WHERE r.jti = @old
+        """);
+
+    private static readonly Sql<Rotated> RotationOf = new(
+        "SELECT family, successor, rotated FROM gatehouse_jwt_rotation WHERE jti = @jti AND successor IS NOT NULL",
+        row => new Rotated(row.Text(0), row.Text(1), row.Int(2)));
+
+    private static readonly Sql<string> LiveSuccessor = new(
+        """
+        SELECT o.token FROM token_blacklist_outstandingtoken o
+        WHERE o.jti = @jti AND NOT EXISTS (SELECT 1 FROM token_blacklist_blacklistedtoken b WHERE b.token_id = o.id)
+        """,
+        row => row.Text(0));
+
+    private static readonly Sql EndFamily = new("""
+        INSERT INTO token_blacklist_blacklistedtoken (blacklisted_at, token_id)
+        SELECT @now, o.id FROM gatehouse_jwt_rotation r JOIN token_blacklist_outstandingtoken o ON o.jti = r.jti
+        WHERE r.family = @family AND r.successor IS NULL ON CONFLICT (token_id) DO NOTHING
+        """);
+
+    private sealed record Rotated(string Family, string Successor, long At);
+}
+
+/// <summary>A token as it is recorded.</summary>
+internal readonly record struct NewToken(string Text, string Jti, DateTimeOffset Expires);
+
+/// <summary>How a rotation ended.</summary>
+internal enum Rotation
+{
+    Done,
+    WasDead,
+    UserChanged,
+}

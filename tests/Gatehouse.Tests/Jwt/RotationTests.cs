@@ -1,0 +1,203 @@
+using Gatehouse.Jwt;
+using Xunit;
+
+namespace Gatehouse.Tests.Jwt;
+
+/// <summary>Section R of the security tests, as far as JSON Web Tokens are concerned.</summary>
+public sealed class RotationTests : JwtTest
+{
+    private static readonly int Rounds = int.TryParse(Environment.GetEnvironmentVariable("GATEHOUSE_TEST_ROUNDS"), out var rounds) ? rounds : 10;
+
+    protected override void Configure(GatehouseOptions options)
+    {
+        options.Jwt.RotateRefreshTokens = true;
+        options.Jwt.BlacklistAfterRotation = true;
+    }
+
+    private const string Live = "SELECT count(*) || '' FROM token_blacklist_outstandingtoken o WHERE NOT EXISTS (SELECT 1 FROM token_blacklist_blacklistedtoken b WHERE b.token_id = o.id)";
+
+    // R1, R16
+    [Fact]
+    public async Task Of_64_refreshes_at_once_by_two_servers_one_gets_the_new_pair()
+    {
+        await Users.CreateAsync("alice");
+        var second = await StartServerAsync();
+        for (var round = 1; round <= Rounds; round++)
+        {
+            var (_, refresh) = await ObtainAsync("alice");
+            var answers = await Task.WhenAll(Enumerable.Range(0, 64).Select(i => RefreshAsync(refresh, i % 2 == 0 ? Server : second)));
+
+            var won = Assert.Single(answers, answer => (int)answer.StatusCode == 200);
+            Assert.All(answers.Where(answer => answer != won), answer => Assert.Equal(401, (int)answer.StatusCode));
+            Assert.Equal([$"{round}"], Database.Rows(Live));
+        }
+    }
+
+    // R2, R15
+    [Fact]
+    public async Task Nothing_survives_a_blacklisting_that_was_answered_with_200()
+    {
+        await Users.CreateAsync("alice");
+        for (var round = 0; round < Rounds * 3; round++)
+        {
+            var (_, refresh) = await ObtainAsync("alice");
+            var refreshing = Enumerable.Range(0, 4).Select(_ => RefreshAsync(refresh)).ToList();
+            var blacklisting = PostAsync("/api/token/blacklist/", new { refresh });
+            var refreshed = await Task.WhenAll(refreshing);
+            var ended = (int)(await blacklisting).StatusCode == 200;
+
+            Assert.Equal(ended ? 0 : 1, refreshed.Count(answer => (int)answer.StatusCode == 200));
+            Assert.Equal([ended ? "0" : "1"], Database.Rows(Live));
+            foreach (var answer in refreshed.Where(answer => (int)answer.StatusCode == 200))
+                await PostAsync("/api/token/blacklist/", new { refresh = (await PairAsync(answer)).Refresh }).ShouldBeAsync(200);
+        }
+    }
+
+    // R11
+    [Fact]
+    public async Task Nothing_survives_a_logout_everywhere()
+    {
+        var alice = await Users.CreateAsync("alice");
+        for (var round = 0; round < Rounds; round++)
+        {
+            var pairs = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => ObtainAsync("alice")));
+            var refreshing = pairs.Select(pair => RefreshAsync(pair.Refresh)).ToList();
+            await Server.Get<TokenBlacklist>().LogOutEverywhereAsync(alice.Id, Ct);
+            Assert.All(await Task.WhenAll(refreshing), answer => Assert.True((int)answer.StatusCode is 200 or 401));
+            // What was made before it is ended by it, and after it nothing is made.
+            Assert.Equal(["0"], Database.Rows(Live));
+        }
+    }
+
+    [Fact]
+    public async Task A_token_of_another_server_with_the_same_key_is_recorded_when_it_is_rotated()
+    {
+        var alice = await Users.CreateAsync("alice");
+        var foreign = Sign(Refresh(alice));
+
+        await RefreshAsync(foreign).ShouldBeAsync(200);
+        await RefreshAsync(foreign).ShouldBeAsync(401, Blacklisted);
+
+        Assert.Equal([$"{foreign}|1"], Database.Rows("SELECT o.token, o.user_id || '' FROM token_blacklist_outstandingtoken o JOIN token_blacklist_blacklistedtoken b ON b.token_id = o.id"));
+    }
+
+    [Fact]
+    public async Task After_a_password_change_the_revoke_claim_ends_refresh_and_access_tokens()
+    {
+        var server = await StartServerAsync(options => options.Jwt.CheckRevokeToken = true);
+        var alice = await Users.CreateAsync("alice");
+        var (access, refresh) = await ObtainAsync("alice", server);
+        await server.Http.AskAsync("/jwt/", "Bearer " + access).ShouldBeAsync(200);
+
+        await Users.SetPasswordAsync(alice, "quite another one");
+
+        const string Changed = """{"detail":"The user's password has been changed.","code":"password_changed"}""";
+        await server.Http.AskAsync("/jwt/", "Bearer " + access).ShouldBeAsync(401, Changed);
+        await RefreshAsync(refresh, server).ShouldBeAsync(401, Changed);
+    }
+
+    [Fact]
+    public async Task Within_the_window_a_retry_gets_the_same_successor()
+    {
+        var server = await StartServerAsync(options => options.Jwt.RefreshRetryWindow = TimeSpan.FromSeconds(10));
+        await Users.CreateAsync("alice");
+        var (_, first) = await ObtainAsync("alice", server);
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, 16).Select(_ => RefreshAsync(first, server)));
+        var next = new HashSet<string>();
+        foreach (var answer in answers) next.Add((await PairAsync(answer)).Refresh);
+        Assert.Single(next);
+        Clock.Advance(TimeSpan.FromSeconds(10));
+        Assert.Equal(next.Single(), (await PairAsync(await RefreshAsync(first, server))).Refresh);
+        Assert.Equal(["1"], Database.Rows(Live));
+    }
+
+    // R3
+    [Fact]
+    public async Task After_the_window_a_replay_ends_the_family_and_is_told()
+    {
+        var told = new List<string>();
+        var server = await StartServerAsync(options =>
+        {
+            options.Jwt.RefreshRetryWindow = TimeSpan.FromSeconds(10);
+            options.Events.RefreshTokenReused += told => { Told(told.User.Username); return Task.CompletedTask; };
+        });
+        void Told(string name) => told.Add(name);
+        await Users.CreateAsync("alice");
+        var (_, other) = await ObtainAsync("alice", server);
+        var (_, first) = await ObtainAsync("alice", server);
+        var (_, second) = await PairAsync(await RefreshAsync(first, server));
+
+        Clock.Advance(TimeSpan.FromSeconds(11));
+        await RefreshAsync(first, server).ShouldBeAsync(401, Blacklisted);
+
+        await RefreshAsync(second, server).ShouldBeAsync(401, Blacklisted);
+        await RefreshAsync(other, server).ShouldBeAsync(200);
+        Assert.Equal(["alice"], told);
+        Assert.Contains(Log.Lines, line => line.Contains("its family is ended (1 live tokens)", StringComparison.Ordinal));
+    }
+
+    // R4
+    [Fact]
+    public async Task A_token_two_generations_old_ends_the_family_also_within_the_window()
+    {
+        var server = await StartServerAsync(options => options.Jwt.RefreshRetryWindow = TimeSpan.FromSeconds(10));
+        await Users.CreateAsync("alice");
+        var (_, first) = await ObtainAsync("alice", server);
+        var (_, second) = await PairAsync(await RefreshAsync(first, server));
+        var (_, third) = await PairAsync(await RefreshAsync(second, server));
+
+        await RefreshAsync(first, server).ShouldBeAsync(401, Blacklisted);
+        await RefreshAsync(third, server).ShouldBeAsync(401, Blacklisted);
+        Assert.Equal(["0"], Database.Rows(Live));
+    }
+
+    // R5
+    [Fact]
+    public async Task A_token_that_was_blacklisted_by_hand_has_no_retry()
+    {
+        var server = await StartServerAsync(options => options.Jwt.RefreshRetryWindow = TimeSpan.FromSeconds(10));
+        await Users.CreateAsync("alice");
+        var (_, first) = await ObtainAsync("alice", server);
+        var (_, second) = await PairAsync(await RefreshAsync(first, server));
+        await PostAsync("/api/token/blacklist/", new { refresh = second }, server).ShouldBeAsync(200);
+
+        await RefreshAsync(second, server).ShouldBeAsync(401, Blacklisted);
+        await RefreshAsync(first, server).ShouldBeAsync(401, Blacklisted);
+        Assert.Equal(["0"], Database.Rows(Live));
+    }
+
+    // R13
+    [Fact]
+    public async Task A_family_of_any_size_is_ended_by_one_statement()
+    {
+        var server = await StartServerAsync(options => options.Jwt.RefreshRetryWindow = TimeSpan.FromSeconds(10));
+        await Users.CreateAsync("alice");
+        var (_, first) = await ObtainAsync("alice", server);
+        var (_, last) = await PairAsync(await RefreshAsync(first, server));
+        var family = ClaimsOf(first).GetProperty("jti").GetString();
+        Database.Execute($"""
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
+            INSERT INTO gatehouse_jwt_rotation (jti, family, successor, rotated, expires) SELECT 'member' || i, '{family}', 'x', 1, 9000000000000000 FROM n
+            """);
+        Clock.Advance(TimeSpan.FromMinutes(1));
+
+        var watch = System.Diagnostics.Stopwatch.StartNew();
+        for (var i = 0; i < 10; i++) await RefreshAsync(first, server).ShouldBeAsync(401, Blacklisted);
+        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(1), $"{watch.Elapsed}");
+        await RefreshAsync(last, server).ShouldBeAsync(401, Blacklisted);
+    }
+
+    // R6
+    [Fact]
+    public async Task A_blacklisted_token_is_dead_after_a_restart()
+    {
+        await Users.CreateAsync("alice");
+        var (_, refresh) = await ObtainAsync("alice");
+        await PostAsync("/api/token/blacklist/", new { refresh }).ShouldBeAsync(200);
+        await Server.StopAsync();
+
+        var again = await StartServerAsync();
+        await RefreshAsync(refresh, again).ShouldBeAsync(401, Blacklisted);
+    }
+}
