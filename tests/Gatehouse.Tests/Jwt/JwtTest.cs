@@ -30,7 +30,11 @@ public abstract class JwtTest : GatehouseTest
 
     protected JsonObject Access(User user) => new()
     {
-        ["token_type"] = "access", ["exp"] = Second + 300, ["iat"] = Second, ["jti"] = Guid.NewGuid().ToString("N"), ["user_id"] = user.Id.ToString(),
+        ["token_type"] = "access",
+        ["exp"] = Second + 300,
+        ["iat"] = Second,
+        ["jti"] = Guid.NewGuid().ToString("N"),
+        ["user_id"] = user.Id.ToString(),
     };
 
     protected JsonObject Refresh(User user)
