@@ -36,7 +36,15 @@ internal static class OptionsMapper
     private static object? Convert(JsonElement value, Type type, string path)
     {
         if (Nullable.GetUnderlyingType(type) is { } inner) return value.ValueKind == JsonValueKind.Null ? null : Convert(value, inner, path);
-        if (type == typeof(string)) return value.ValueKind == JsonValueKind.Null ? "" : Text(value) ?? throw Wrong(value, path, "a text");
+        if (type == typeof(string))
+        {
+            return value.ValueKind switch
+            {
+                JsonValueKind.Null => "",
+                JsonValueKind.String => value.GetString(),
+                _ => throw Wrong(value, path, "a text"),
+            };
+        }
         if (type == typeof(bool))
         {
             return value.ValueKind switch

@@ -124,13 +124,17 @@ internal sealed class Db : IDisposable
     {
         // Once: a file that is taken away from under a running server is not replaced by an empty one.
         if (made) return;
-        made = true;
-        if (File.Exists(path)) return;
         try
         {
+            if (File.Exists(path))
+            {
+                made = true;
+                return;
+            }
             var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
             if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
             using var file = new FileStream(path, options);
+            made = true;
         }
         catch (IOException) when (File.Exists(path))
         {

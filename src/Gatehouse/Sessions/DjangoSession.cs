@@ -1,3 +1,5 @@
+using System.Buffers;
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Json;
 using Gatehouse.Http;
@@ -42,7 +44,7 @@ public sealed class DjangoSession
 
     /// <summary>Names of what the session holds.</summary>
     public IEnumerable<string> Keys =>
-        changed?.Keys ?? (Stored?.Data is { } json ? json.EnumerateObject().Select(member => member.Name).Distinct() : []);
+        changed?.Keys ?? (Stored?.Data is { } json ? Members(json).Select(member => member.Name).Distinct() : []);
 
     /// <summary>Loads the visitor's session, or one that is empty and not written until something is put into it.</summary>
     internal static async ValueTask<DjangoSession> OpenAsync(HttpContext http, SessionStore store)
@@ -124,7 +126,7 @@ public sealed class DjangoSession
         {
             changed = [];
             if (Stored?.Data is { } json)
-                foreach (var member in json.EnumerateObject()) changed[member.Name] = member.Value;
+                foreach (var (name, value) in Members(json)) changed[name] = value;
         }
         IsModified = true;
         Schedule();
@@ -181,7 +183,7 @@ public sealed class DjangoSession
         {
             case JsonValueKind.Number when own.TryGetInt64(out var seconds) && seconds is >= 0 and < 315_360_000:
                 return seconds == 0 ? (standard, null) : (TimeSpan.FromSeconds(seconds), TimeSpan.FromSeconds(seconds));
-            case JsonValueKind.String when own.TryGetDateTimeOffset(out var moment):
+            case JsonValueKind.String when DateTimeOffset.TryParse(ApiForm.JsonText(own), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var moment):
                 var left = moment - store.Now;
                 if (left < TimeSpan.Zero) left = TimeSpan.Zero;
                 return (left, left);
@@ -190,10 +192,39 @@ public sealed class DjangoSession
         }
     }
 
-    private byte[] Bytes()
+    // ASCII with \u escapes, as Django's session serialiser writes: it reads the bytes as Latin-1.
+    private ReadOnlyMemory<byte> Bytes()
     {
-        if (changed is null) return JsonSerializer.SerializeToUtf8Bytes(Stored!.Data!.Value, SessionJson.Default.JsonElement);
-        return JsonSerializer.SerializeToUtf8Bytes(changed, SessionJson.Default.DictionaryStringJsonElement);
+        var buffer = new ArrayBufferWriter<byte>(256);
+        using var json = new Utf8JsonWriter(buffer);
+        json.WriteStartObject();
+        foreach (var name in Keys.ToList())
+        {
+            json.WritePropertyName(name);
+            // As it was written: JSON's escapes can hold text that is no Unicode, and it is somebody's.
+            json.WriteRawValue(Get(name).GetRawText());
+        }
+        json.WriteEndObject();
+        json.Flush();
+        return buffer.WrittenMemory;
+    }
+
+    /// <summary>Name and value of each member; a name that is no Unicode cannot be asked for and is left out.</summary>
+    private static IEnumerable<(string Name, JsonElement Value)> Members(JsonElement json)
+    {
+        foreach (var member in json.EnumerateObject())
+        {
+            string name;
+            try
+            {
+                name = member.Name;
+            }
+            catch (InvalidOperationException)
+            {
+                continue;
+            }
+            yield return (name, member.Value);
+        }
     }
 
     private static string NewKey() => RandomNumberGenerator.GetString("abcdefghijklmnopqrstuvwxyz0123456789", KeyLength);

@@ -77,7 +77,7 @@ internal sealed class SessionLogin(
         foreach (var former in options.SecretKeyFallbacks)
         {
             if (!FixedTimeEquals(given, AuthHash(user, former))) continue;
-            session.CycleKey();
+            // Under the same key: a logout that is under way must find the session where it saw it. (Django moves it.)
             session.Set(HashName, AuthHash(user, options.SecretKey));
             return user;
         }

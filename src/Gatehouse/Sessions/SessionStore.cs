@@ -39,10 +39,10 @@ internal sealed class SessionStore(Db db, GatehouseOptions options, TimeProvider
         "SELECT session_data FROM django_session WHERE session_key = @key AND expire_date > @now", row => row.Text(0));
 
     /// <returns>False when the row is gone: ended by a logout elsewhere.</returns>
-    public async Task<bool> UpdateAsync(string key, byte[] json, TimeSpan age)
+    public async Task<bool> UpdateAsync(string key, ReadOnlyMemory<byte> json, TimeSpan age)
     {
         var now = Now;
-        var data = signer.Sign(json, now);
+        var data = signer.Sign(json.Span, now);
         return await db.WriteAsync(tx => tx.RunAsync(Update, ("data", data), ("expires", now + age), ("key", key)), CancellationToken.None) == 1;
     }
 
@@ -56,10 +56,10 @@ internal sealed class SessionStore(Db db, GatehouseOptions options, TimeProvider
     /// <param name="json">What it holds.</param>
     /// <param name="age">How long it lives.</param>
     /// <returns>Whether the new row was written.</returns>
-    public async Task<bool> ReplaceAsync(IReadOnlyCollection<string> dead, bool onlyIfThere, string key, byte[] json, TimeSpan age)
+    public async Task<bool> ReplaceAsync(IReadOnlyCollection<string> dead, bool onlyIfThere, string key, ReadOnlyMemory<byte> json, TimeSpan age)
     {
         var now = Now;
-        var data = signer.Sign(json, now);
+        var data = signer.Sign(json.Span, now);
         return await db.WriteAsync(
             async tx =>
             {
@@ -116,8 +116,6 @@ internal sealed class StoredSession(JsonElement? data)
     public string? FitsPassword { get; set; }
 }
 
-// Django's session serialiser writes ASCII with \u escapes, as this context's default encoder does.
-[JsonSerializable(typeof(Dictionary<string, JsonElement>))]
-[JsonSerializable(typeof(JsonElement))]
+// Values in ASCII with \u escapes: the default encoder's.
 [JsonSerializable(typeof(string))]
 internal sealed partial class SessionJson : JsonSerializerContext;
