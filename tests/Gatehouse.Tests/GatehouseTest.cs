@@ -82,7 +82,7 @@ public abstract class GatehouseTest : IAsyncLifetime
     /// <summary>Starts the server of the test; a class whose tests start their own leaves it out.</summary>
     protected virtual async Task StartAsync() => await StartServerAsync();
 
-    public async ValueTask DisposeAsync()
+    public virtual async ValueTask DisposeAsync()
     {
         GC.SuppressFinalize(this);
         foreach (var server in servers) await server.DisposeAsync();

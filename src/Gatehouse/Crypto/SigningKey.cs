@@ -56,7 +56,7 @@ internal abstract class SigningKey
             key.Id = id is { Length: > 0 } ? id : named is { Length: > 0 } ? named : key.Thumbprint();
             return key;
         }
-        catch (Exception error) when (error is CryptographicException or FormatException or InvalidOperationException)
+        catch (Exception error) when (error is CryptographicException or FormatException or InvalidOperationException or KeyNotFoundException)
         {
             throw new ArgumentException($"this is no key for {algorithm}: {Kinds(algorithm)}", error);
         }

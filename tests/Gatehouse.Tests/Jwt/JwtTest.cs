@@ -16,6 +16,9 @@ public abstract class JwtTest : GatehouseTest
 {
     protected const string Blacklisted = """{"detail":"Token is blacklisted","code":"token_not_valid"}""";
 
+    /// <summary>How often a race is run: <c>GATEHOUSE_TEST_ROUNDS</c>, or as often as <c>./test</c> has time for.</summary>
+    internal static int RoundsOr(int few) => int.TryParse(Environment.GetEnvironmentVariable("GATEHOUSE_TEST_ROUNDS"), out var rounds) ? rounds : few;
+
     protected override void Map(WebApplication app)
     {
         app.MapWho("/jwt/").WithSchemes(typeof(JWTAuthentication)).RequirePermission(new Gatehouse.Permissions.IsAuthenticated());

@@ -6,7 +6,7 @@ namespace Gatehouse.Tests.Jwt;
 /// <summary>Section R of the security tests, as far as JSON Web Tokens are concerned.</summary>
 public sealed class RotationTests : JwtTest
 {
-    private static readonly int Rounds = int.TryParse(Environment.GetEnvironmentVariable("GATEHOUSE_TEST_ROUNDS"), out var rounds) ? rounds : 10;
+    private static readonly int Rounds = RoundsOr(10);
 
     protected override void Configure(GatehouseOptions options)
     {

@@ -1,5 +1,7 @@
+using System.Net.Http.Json;
 using System.Text.Json;
 using Gatehouse.Tests.Database;
+using Microsoft.Data.Sqlite;
 using Xunit;
 
 namespace Gatehouse.Tests.Program;
@@ -156,6 +158,62 @@ public sealed class CommandTests : IDisposable
     }
 
     [Fact]
+    public async Task Flushexpiredtokens_deletes_what_is_over_and_says_how_many()
+    {
+        await MakeAsync("alice");
+        using (var connection = Connect())
+        {
+            using var command = connection.CreateCommand();
+            command.CommandText = """
+                INSERT INTO token_blacklist_outstandingtoken (id, token, created_at, expires_at, jti, user_id) VALUES
+                    (1, 'over', '2020-01-01 00:00:00', '2020-01-02 00:00:00', 'over', 1), (2, 'over and dead', '2020-01-01 00:00:00', '2020-01-02 00:00:00', 'dead', NULL),
+                    (3, 'to come', '2020-01-01 00:00:00', '9000-01-01 00:00:00', 'to come', 1), (4, 'to come and dead', '2020-01-01 00:00:00', '9000-01-01 00:00:00', 'still', 1);
+                INSERT INTO token_blacklist_blacklistedtoken (blacklisted_at, token_id) VALUES ('2020-01-01 00:00:00', 2), ('2020-01-01 00:00:00', 4)
+                """;
+            command.ExecuteNonQuery();
+        }
+
+        var first = await RunAsync("flushexpiredtokens");
+        var second = await RunAsync("flushexpiredtokens");
+        var extra = await RunAsync("flushexpiredtokens", "extra");
+
+        Assert.Equal((0, "2 expired tokens deleted."), (first.Code, first.Output.Split('\n')[^1]));
+        Assert.Equal((0, "0 expired tokens deleted."), (second.Code, second.Output));
+        Assert.Equal(2, extra.Code);
+        Assert.Equal(["3", "4"], Column("SELECT id || '' FROM token_blacklist_outstandingtoken ORDER BY id"));
+        Assert.Equal(["4"], Column("SELECT token_id || '' FROM token_blacklist_blacklistedtoken"));
+    }
+
+    [Fact]
+    public async Task Logoutuser_ends_the_refresh_tokens_of_one_user_also_while_the_server_runs()
+    {
+        await MakeAsync("alice");
+        await MakeAsync("bob");
+        await using var gatehouse = GatehouseProcess.Serve(folder.Path, environment: Cheap);
+        using var http = new HttpClient { BaseAddress = await gatehouse.AddressAsync() };
+        var ofAlice = new[] { await ObtainAsync("alice"), await ObtainAsync("alice") };
+        var ofBob = await ObtainAsync("bob");
+
+        var first = await RunAsync("logoutuser", "alice");
+        var second = await RunAsync("logoutuser", "alice");
+        var unknown = await RunAsync("logoutuser", "nobody");
+        var unnamed = await RunAsync("logoutuser");
+
+        Assert.Equal((0, "2 tokens of alice ended."), (first.Code, first.Output));
+        Assert.Equal((0, "0 tokens of alice ended."), (second.Code, second.Output));
+        Assert.Equal((1, "There is no user 'nobody'."), (unknown.Code, unknown.Errors));
+        Assert.Equal(2, unnamed.Code);
+        foreach (var refresh in ofAlice)
+            await RefreshAsync(refresh).ShouldBeAsync(401, """{"detail":"Token is blacklisted","code":"token_not_valid"}""");
+        await RefreshAsync(ofBob).ShouldBeAsync(200);
+
+        async Task<string> ObtainAsync(string username) =>
+            (string)(await (await http.PostAsJsonAsync("/api/token/", new { username, password = "violet-Kettle-42" }, TestContext.Current.CancellationToken)).JsonAsync())["refresh"]!;
+
+        Task<HttpResponseMessage> RefreshAsync(string refresh) => http.PostAsJsonAsync("/api/token/refresh/", new { refresh }, TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
     public async Task Check_changes_nothing_and_check_deploy_lists_what_is_open()
     {
         var plain = await RunAsync("check");
@@ -177,7 +235,7 @@ public sealed class CommandTests : IDisposable
         Assert.Equal(0, version.Code);
         Assert.Matches(@"^\d+\.\d+\.\d+", version.Output);
         Assert.Equal(0, help.Code);
-        foreach (var verb in new[] { "runserver", "migrate", "showmigrations", "createsuperuser", "changepassword", "drf_create_token", "clearsessions", "loaddata", "dumpdata", "check", "--settings", "--database" })
+        foreach (var verb in new[] { "runserver", "migrate", "showmigrations", "createsuperuser", "changepassword", "drf_create_token", "clearsessions", "flushexpiredtokens", "logoutuser", "loaddata", "dumpdata", "check", "--settings", "--database" })
             Assert.Contains(verb, help.Output, StringComparison.Ordinal);
         Assert.False(Directory.Exists(folder["gatehouse-data"]));
     }
@@ -240,6 +298,24 @@ public sealed class CommandTests : IDisposable
 
     private async Task MakeAsync(string username) => Assert.Equal(0, (await GatehouseProcess.RunAsync(
         folder.Path, ["createsuperuser", "--noinput", "--username", username], environment: [.. Cheap, ("DJANGO_SUPERUSER_PASSWORD", "violet-Kettle-42")])).Code);
+
+    private SqliteConnection Connect()
+    {
+        var connection = new SqliteConnection($"Data Source={folder["gatehouse-data/gatehouse.db"]};Pooling=False");
+        connection.Open();
+        return connection;
+    }
+
+    private List<string> Column(string sql)
+    {
+        using var connection = Connect();
+        using var command = connection.CreateCommand();
+        command.CommandText = sql;
+        using var reader = command.ExecuteReader();
+        var values = new List<string>();
+        while (reader.Read()) values.Add(reader.GetString(0));
+        return values;
+    }
 
     private Task<(int Code, string Output, string Errors)> RunAsync(params string[] arguments) => GatehouseProcess.RunAsync(folder.Path, arguments, environment: Cheap);
 }
