@@ -34,6 +34,7 @@ internal static class RunServer
     {
         try
         {
+            NativeHeap.LimitArenas();
             var endpoint = ParseAddress(address ?? DefaultAddress);
             await using var app = Build(context, endpoint);
             await app.StartAsync(ct);
