@@ -49,10 +49,6 @@ internal static class DjangoSettings
         ["TEST_REQUEST_DEFAULT_FORMAT"] = ["multipart", "json"],
     };
 
-    // Not in this version, and no reason to refuse a project's settings file: said in the log at each start. Their schemes accept nobody.
-    private static readonly string[] LaterSections = ["OAUTH2_PROVIDER"];
-    private static readonly string[] LaterSchemes = ["OAuth2Authentication", "OAuth2ProtectedResourceAuthentication"];
-
     /// <returns>What was passed over, a line each.</returns>
     public static IReadOnlyList<string> Apply(string file, GatehouseOptions options)
     {
@@ -65,12 +61,12 @@ internal static class DjangoSettings
             if (name == "DATABASES") options.Database = Database(value, Path.GetDirectoryName(Path.GetFullPath(file))!);
             else if (name == "REST_FRAMEWORK") RestFramework(value, options, notes);
             else if (name == "SIMPLE_JWT") SimpleJwt.Apply(value, options.Jwt);
+            else if (name == "OAUTH2_PROVIDER") OptionsMapper.Apply(options.OAuth, value, name);
             else if (name == "AUTHENTICATION_BACKENDS") RequireFixed(name, value, ["django.contrib.auth.backends.ModelBackend"]);
             else if (Fixed.TryGetValue(name, out var allowed)) RequireFixed(name, value, allowed);
             else if (name == "SECURE_PROXY_SSL_HEADER") options.Secure.ProxySslHeader = ProxyHeader(value);
             else if (name is "X_FRAME_OPTIONS") OptionsMapper.Set(options.Secure, "FRAME_OPTIONS", value, name);
             else if (name is "USE_X_FORWARDED_HOST") OptionsMapper.Set(options.Secure, name, value, name);
-            else if (LaterSections.Contains(name)) notes.Add($"{name}: not in this version yet, so these settings have no effect.");
             else if (OfTheRoot.Contains(name)) OptionsMapper.Set(options, name, value, name);
             else if (Array.Find(Groups, one => name.StartsWith(one.Prefix, StringComparison.Ordinal)) is { Prefix: not null } group)
                 OptionsMapper.Set(group.Group(options), name[group.Prefix.Length..], value, name);
@@ -116,13 +112,6 @@ internal static class DjangoSettings
 
         if (!section.TryGetProperty("DEFAULT_PERMISSION_CLASSES", out _))
             notes.Add("REST_FRAMEWORK: has no DEFAULT_PERMISSION_CLASSES, so it is DRF's: AllowAny. Gatehouse's own default is IsAuthenticated.");
-
-        var schemes = options.RestFramework.DefaultAuthenticationClasses;
-        foreach (var later in schemes.Where(name => LaterSchemes.Contains(name[(name.LastIndexOf('.') + 1)..])).ToList())
-        {
-            schemes.Remove(later);
-            notes.Add($"REST_FRAMEWORK: DEFAULT_AUTHENTICATION_CLASSES names {later}: not in this version yet, so its credentials are accepted from nobody.");
-        }
     }
 
     private static bool HasBrowsableApi(string path, JsonElement value)

@@ -2,6 +2,7 @@ using Gatehouse.Accounts;
 using Gatehouse.AuthTokens;
 using Gatehouse.Http;
 using Gatehouse.Jwt;
+using Gatehouse.OAuth;
 using Gatehouse.Sessions;
 using Gatehouse.Users;
 
@@ -100,6 +101,9 @@ public sealed class GatehouseOptions
 
     /// <summary>JSON Web Tokens (<c>SIMPLE_JWT</c>).</summary>
     public JwtOptions Jwt { get; } = new();
+
+    /// <summary>OAuth 2 and OpenID Connect (<c>OAUTH2_PROVIDER</c>).</summary>
+    public OAuthOptions OAuth { get; } = new();
 
     /// <summary>Registration and the accounts API.</summary>
     public AccountsOptions Accounts { get; } = new();

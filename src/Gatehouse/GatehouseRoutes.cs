@@ -2,6 +2,7 @@ using Gatehouse.Accounts;
 using Gatehouse.AuthTokens;
 using Gatehouse.Http;
 using Gatehouse.Jwt;
+using Gatehouse.OAuth;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
@@ -22,6 +23,7 @@ public static class GatehouseRoutes
         routes.MapAccounts(options);
         routes.MapAuthTokens(options);
         routes.MapJwt(options);
+        routes.MapOAuth(options);
         routes.MapHealth();
     }
 

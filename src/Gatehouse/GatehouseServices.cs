@@ -3,6 +3,10 @@ using Gatehouse.AuthTokens;
 using Gatehouse.Crypto;
 using Gatehouse.Database;
 using Gatehouse.Jwt;
+using Gatehouse.OAuth;
+using Gatehouse.OAuth.Clients;
+using Gatehouse.OAuth.Grants;
+using Gatehouse.OAuth.Tokens;
 using Gatehouse.Sessions;
 using Gatehouse.Throttling;
 using Gatehouse.Users;
@@ -75,6 +79,8 @@ public static class GatehouseServices
         services.AddAuthenticationScheme(s => new JWTStatelessUserAuthentication(
             s.GetRequiredService<JwtTokens>(), s.GetRequiredService<JwtUsers>(), s.GetRequiredService<TokenBlacklist>(), s.GetRequiredService<GatehouseOptions>()));
 
+        services.AddOAuth();
+
         services.AddSingleton<GatehouseRoutes.Mapped>();
         services.AddHostedService<GatehouseStart>();
         return services;
@@ -83,6 +89,39 @@ public static class GatehouseServices
     /// <summary>Adds a scheme of your own that settings may name and that needs no more than services in its constructor.</summary>
     public static IServiceCollection AddAuthenticationScheme<TScheme>(this IServiceCollection services) where TScheme : BaseAuthentication =>
         services.AddAuthenticationScheme(s => ActivatorUtilities.CreateInstance<TScheme>(s));
+
+    private static void AddOAuth(this IServiceCollection services)
+    {
+        services.AddSingleton(s => s.GetRequiredService<GatehouseOptions>().OAuth);
+        services.AddSingleton(s => new Scopes(s.GetRequiredService<OAuthOptions>() is var oauth && oauth.ScopesBackend is { } own ? own : new SettingsScopes(oauth)));
+
+        // clients
+        services.AddSingleton<ClientStore>();
+        services.AddSingleton<ClientSecrets>();
+        services.AddSingleton<ClientAuthentication>();
+
+        // tokens
+        services.AddSingleton<OAuthTokens>();
+        services.AddSingleton<TokenIssuer>();
+
+        // grants
+        services.AddSingleton<IGrant, ClientCredentialsGrant>();
+        services.AddSingleton<IGrant, PasswordGrant>();
+        services.AddSingleton<IGrant, RefreshTokenGrant>();
+        services.AddSingleton<TokenEndpoint>();
+
+        // authorization
+
+        // devices
+
+        // OpenID Connect
+
+        // registration
+
+        // protecting APIs
+        services.AddAuthenticationScheme(s => new OAuth2Authentication(
+            s.GetRequiredService<OAuthTokens>(), s.GetRequiredService<GatehouseOptions>(), s.GetRequiredService<TimeProvider>()));
+    }
 
     private static IServiceCollection AddAuthenticationScheme<TScheme>(this IServiceCollection services, Func<IServiceProvider, TScheme> make)
         where TScheme : BaseAuthentication => services.AddSingleton(make).AddSingleton(new NamedScheme(typeof(TScheme)));

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using Gatehouse.Crypto;
 using Gatehouse.Database;
 using Gatehouse.Jwt;
+using Gatehouse.OAuth;
 using Gatehouse.Sessions;
 using Gatehouse.Users;
 using Microsoft.Extensions.Logging;
@@ -70,6 +71,7 @@ internal static class GatehouseSetup
             throw new SettingException($"SECRET_KEY has {options.SecretKey.Length} characters; it needs at least {ShortestSecretKey}. Make one with: openssl rand -base64 48");
         if (options.SecretKeyFallbacks.Any(key => key.Length == 0)) throw new SettingException("SECRET_KEY_FALLBACKS holds an empty key; take it out.");
         JwtSetup.Check(options);
+        OAuthSetup.Complete(options);
     }
 
     public static PasswordHashes PasswordHashes(GatehouseOptions options, ILogger<PasswordHashes> log) =>

@@ -3,6 +3,7 @@ using Gatehouse.Authentication;
 using Gatehouse.AuthTokens;
 using Gatehouse.Http;
 using Gatehouse.Jwt;
+using Gatehouse.OAuth.Tokens;
 using Gatehouse.Permissions;
 using Gatehouse.Sessions;
 using Gatehouse.Throttling;
@@ -22,6 +23,7 @@ internal static class Probes
         ["basic"] = typeof(BasicAuthentication),
         ["token"] = typeof(TokenAuthentication),
         ["jwt"] = typeof(JWTAuthentication),
+        ["oauth"] = typeof(OAuth2Authentication),
         ["jwtstateless"] = typeof(JWTStatelessUserAuthentication),
     };
 
@@ -36,7 +38,7 @@ internal static class Probes
     private static void MapViews(IEndpointRouteBuilder app)
     {
         Who(app, "/probe/echo/", "Echo", "GET and the write methods all answer with who the request was taken to be.")
-            .WithSchemes(typeof(TokenAuthentication), typeof(BasicAuthentication), typeof(SessionAuthentication), typeof(JWTAuthentication)).RequirePermission(new AllowAny());
+            .WithSchemes(typeof(TokenAuthentication), typeof(BasicAuthentication), typeof(SessionAuthentication), typeof(JWTAuthentication), typeof(OAuth2Authentication)).RequirePermission(new AllowAny());
 
         foreach (var names in Orders(SchemesByName.Keys))
         {
@@ -129,7 +131,7 @@ internal static class Probes
             user_class = identity.User is not null ? "User" : identity.TokenUser is not null ? "TokenUser" : anonymous ? "AnonymousUser" : null,
             authenticated = identity.IsAuthenticated,
             is_staff = identity.User?.IsStaff ?? identity.TokenUser?.IsStaff ?? false,
-            auth = identity.Auth is AuthToken ? "Token" : (identity.Auth as JwtToken)?.TokenClass,
+            auth = identity.Auth is AuthToken ? "Token" : identity.Auth is AccessToken ? "AccessToken" : (identity.Auth as JwtToken)?.TokenClass,
             scheme = identity.Scheme?.GetType().Name,
         }));
     }

@@ -13,6 +13,9 @@ public abstract class BaseAuthentication
     /// <summary>The <c>WWW-Authenticate</c> text when this scheme is the first of its view; null makes the answer 403 instead of 401.</summary>
     public virtual string? Challenge => null;
 
+    /// <summary>The same for one request, where what was found in it belongs into the text. Default: <see cref="Challenge"/>.</summary>
+    public virtual string? ChallengeFor(HttpContext http) => Challenge;
+
     /// <summary>Looks at the request. <see cref="Outcome.NotMine"/> passes it on to the next scheme; anything else ends the walk.</summary>
     public abstract ValueTask<Outcome> AuthenticateAsync(HttpContext http);
 }

@@ -21,8 +21,8 @@ internal static class RequestWalk
             if (outcome.Instead is { } answer) return answer;
             if (!outcome.Succeeded)
                 return outcome.Forbidden ? ApiError.PermissionDenied(outcome.Detail)
-                    : outcome.Body is { } body ? ApiError.Unauthenticated(body, schemes[0].Challenge)
-                    : ApiError.Unauthenticated(outcome.Detail!, schemes[0].Challenge);
+                    : outcome.Body is { } body ? ApiError.Unauthenticated(body, schemes[0].ChallengeFor(http))
+                    : ApiError.Unauthenticated(outcome.Detail!, schemes[0].ChallengeFor(http));
 
             var identity = new Identity { User = outcome.User, TokenUser = outcome.TokenUser, Auth = outcome.Auth, Scheme = scheme };
             http.Features.Set(identity);
@@ -51,8 +51,8 @@ internal static class RequestWalk
     }
 
     /// <summary>For a view that wants a caller and has none (DRF <c>NotAuthenticated</c>).</summary>
-    public static ApiError NotAuthenticated(BaseAuthentication[] schemes) =>
-        ApiError.Unauthenticated("Authentication credentials were not provided.", schemes[0].Challenge);
+    public static ApiError NotAuthenticated(HttpContext http, BaseAuthentication[] schemes) =>
+        ApiError.Unauthenticated("Authentication credentials were not provided.", schemes[0].ChallengeFor(http));
 }
 
 /// <summary>The caller, for views, permissions and throttles.</summary>

@@ -97,6 +97,13 @@ public sealed class PasswordHashes
         return preferred.Make(password, preferred.NewSalt());
     }
 
+    /// <summary>The same in another of the listed formats; <c>default</c> is the first.</summary>
+    internal string Make(string password, string algorithm) =>
+        algorithm == "default" ? Make(password) : hashes[Resolve(algorithm)].Make(password, hashes[Resolve(algorithm)].NewSalt());
+
+    /// <summary>Whether a stored text is of one of the listed formats (Django <c>identify_hasher</c>).</summary>
+    internal bool Identifies(string encoded) => hashes.ContainsKey(encoded.Split('$', 2)[0]) && encoded.Contains('$');
+
     /// <summary>Whether <paramref name="password"/> is the one behind <paramref name="encoded"/> (Django's <c>verify_password</c>).</summary>
     /// <param name="password">As it was typed.</param>
     /// <param name="encoded">The password column, whatever it holds.</param>

@@ -13,11 +13,14 @@ public sealed class RequestData
 {
     private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
-    private RequestData(JsonElement? json, IReadOnlyDictionary<string, string?>? form, IResult? error)
+    private readonly IReadOnlyList<(string Name, string Value)>? all;
+
+    private RequestData(JsonElement? json, IReadOnlyDictionary<string, string?>? form, IResult? error, IReadOnlyList<(string Name, string Value)>? all = null)
     {
         Json = json;
         Form = form;
         Error = error;
+        this.all = all;
     }
 
     /// <summary>The JSON value, when the body was JSON.</summary>
@@ -25,6 +28,9 @@ public sealed class RequestData
 
     /// <summary>Fields of a form or multipart body, the last value of each; null for an uploaded file.</summary>
     public IReadOnlyDictionary<string, string?>? Form { get; }
+
+    /// <summary>The fields of a form in their order, repeated ones too; of a multipart body each field's last value.</summary>
+    internal IEnumerable<(string Name, string Value)> AllFields => all ?? Form?.Where(one => one.Value is not null).Select(one => (one.Key, one.Value!)) ?? [];
 
     /// <summary>What Python calls the type of the parsed body: <c>dict</c>, <c>list</c>, <c>str</c>, <c>QueryDict</c> ….</summary>
     public string TypeName => Json is { } json ? ApiForm.PythonType(json) : "QueryDict";
@@ -81,7 +87,7 @@ public sealed class RequestData
 
     private static RequestData Failed(IResult error) => new(null, null, error);
 
-    private static RequestData Fields(Dictionary<string, string?> fields) => new(null, fields, null);
+    private static RequestData Fields(Dictionary<string, string?> fields, IReadOnlyList<(string Name, string Value)>? all = null) => new(null, fields, null, all);
 
     /// <summary>Length before content: nothing past <paramref name="limit"/> is kept or looked at.</summary>
     private static async Task<(byte[] Body, bool TooLarge)> ReadBytesAsync(HttpRequest request, int limit, CancellationToken ct)
@@ -141,15 +147,18 @@ public sealed class RequestData
         if (body.AsSpan().Count((byte)'&') >= mostFields) return Failed(new SuspiciousRequest());
 
         var fields = new Dictionary<string, string?>();
+        var all = new List<(string Name, string Value)>();
         // Raw bytes that are no UTF-8 are Latin-1 (QueryDict); escapes are decoded one by one.
         if (EncodingOf(type) is null && !Utf8.IsValid(body)) body = Encoding.UTF8.GetBytes(Encoding.Latin1.GetString(body));
         foreach (var pair in Encoding.Latin1.GetString(body).Split('&', StringSplitOptions.RemoveEmptyEntries))
         {
             var equals = pair.IndexOf('=');
-            var name = equals < 0 ? pair : pair[..equals];
-            fields[Decode(name, type)] = equals < 0 ? "" : Decode(pair[(equals + 1)..], type);
+            var name = Decode(equals < 0 ? pair : pair[..equals], type);
+            var value = equals < 0 ? "" : Decode(pair[(equals + 1)..], type);
+            fields[name] = value;
+            all.Add((name, value));
         }
-        return Fields(fields);
+        return Fields(fields, all);
     }
 
     /// <summary>Python's <c>unquote_plus</c>: an escape that is none stays as it is, bytes that are no UTF-8 become U+FFFD.</summary>

@@ -9,6 +9,8 @@ public sealed class User
     internal const string Columns =
         "u.id, u.username, u.password, u.email, u.first_name, u.last_name, u.is_staff, u.is_active, u.is_superuser";
 
+    internal const int ColumnCount = 9;
+
     /// <summary>The key.</summary>
     public required UserId Id { get; init; }
 
@@ -39,17 +41,20 @@ public sealed class User
     /// <inheritdoc/>
     public override string ToString() => Username;
 
-    internal static User Read(Row row) => new()
+    internal static User Read(Row row) => Read(row, 0);
+
+    /// <summary>The columns of <see cref="Columns"/>, from <paramref name="first"/> on.</summary>
+    internal static User Read(Row row, int first) => new()
     {
-        Id = new UserId(row.Int(0)),
-        Username = row.Text(1),
-        Password = row.Text(2),
-        Email = row.Text(3),
-        FirstName = row.Text(4),
-        LastName = row.Text(5),
-        IsStaff = row.Bool(6),
-        IsActive = row.Bool(7),
-        IsSuperuser = row.Bool(8),
+        Id = new UserId(row.Int(first)),
+        Username = row.Text(first + 1),
+        Password = row.Text(first + 2),
+        Email = row.Text(first + 3),
+        FirstName = row.Text(first + 4),
+        LastName = row.Text(first + 5),
+        IsStaff = row.Bool(first + 6),
+        IsActive = row.Bool(first + 7),
+        IsSuperuser = row.Bool(first + 8),
     };
 
     internal User WithPassword(string encoded) => new()

@@ -49,7 +49,7 @@ internal sealed class EndpointPlan(ApiView? view, BaseAuthentication[] schemes, 
         {
             if (await permission.AllowsAsync(http)) continue;
             return schemes.Length > 0 && http.GetIdentity().Scheme is null
-                ? RequestWalk.NotAuthenticated(schemes)
+                ? RequestWalk.NotAuthenticated(http, schemes)
                 : ApiError.PermissionDenied(permission.Message);
         }
         return throttles.Length == 0 ? null : await RefuseTooManyAsync(http);
@@ -64,7 +64,7 @@ internal sealed class EndpointPlan(ApiView? view, BaseAuthentication[] schemes, 
         {
             if (await permission.AllowsObjectAsync(http, target)) continue;
             return schemes.Length > 0 && http.GetIdentity().Scheme is null
-                ? RequestWalk.NotAuthenticated(schemes)
+                ? RequestWalk.NotAuthenticated(http, schemes)
                 : ApiError.PermissionDenied(permission.Message);
         }
         return null;

@@ -32,10 +32,17 @@ public static class ViewRoutes
     }
 
     /// <summary>Maps a page of Django's kind: any method, session, CSRF protection for those that write; no schemes and permissions.</summary>
-    public static IEndpointConventionBuilder MapPage(this IEndpointRouteBuilder routes, string path, Func<HttpContext, Task<IResult>> handler)
+    public static IEndpointConventionBuilder MapPage(this IEndpointRouteBuilder routes, string path, Func<HttpContext, Task<IResult>> handler) =>
+        routes.MapPage(path, handler, csrfProtected: true);
+
+    /// <summary>As <see cref="MapPage(IEndpointRouteBuilder, string, Func{HttpContext, Task{IResult}})"/> for programs (<c>csrf_exempt</c>): it must not act for whom a cookie names.</summary>
+    internal static IEndpointConventionBuilder MapCsrfExemptPage(this IEndpointRouteBuilder routes, string path, Func<HttpContext, Task<IResult>> handler) =>
+        routes.MapPage(path, handler, csrfProtected: false);
+
+    private static IEndpointConventionBuilder MapPage(this IEndpointRouteBuilder routes, string path, Func<HttpContext, Task<IResult>> handler, bool csrfProtected)
     {
         RequestDelegate answer = async http => await (await handler(http)).ExecuteAsync(http);
-        return routes.Map(path, answer).WithMetadata(new PageMetadata(CsrfProtected: true), DjangoPath.Exact).Guard();
+        return routes.Map(path, answer).WithMetadata(new PageMetadata(csrfProtected), DjangoPath.Exact).Guard();
     }
 
     /// <summary>These schemes, in this order (<c>authentication_classes</c>); none: the endpoint asks nobody who they are.</summary>

@@ -1,0 +1,102 @@
+using Gatehouse.Database;
+using Gatehouse.Users;
+
+namespace Gatehouse.OAuth.Clients;
+
+/// <summary>A program that asks for tokens: a row of <c>oauth2_provider_application</c> (DOT's <c>Application</c>).</summary>
+/// <remarks>Not a record: its <c>ToString</c> would print the secret into a log.</remarks>
+public sealed class Client
+{
+    internal const string Confidential = "confidential";
+    internal const string Public = "public";
+
+    internal const string Columns =
+        "a.id, a.client_id, a.client_secret, a.hash_client_secret, a.client_type, a.authorization_grant_type, a.name, a.user_id, a.redirect_uris, "
+        + "a.post_logout_redirect_uris, a.allowed_origins, a.skip_authorization, a.algorithm, a.registration_source, a.cimd_expires_at, a.created, a.updated";
+
+    internal long Id { get; init; }
+
+    /// <summary>At most 255 characters, unique.</summary>
+    public required string ClientId { get; init; }
+
+    /// <summary>Hashed as passwords are, or plain; empty for clients that have none.</summary>
+    internal string ClientSecret { get; init; } = "";
+
+    internal bool HashClientSecret { get; init; } = true;
+
+    /// <summary><c>confidential</c> or <c>public</c>.</summary>
+    public string ClientType { get; init; } = Confidential;
+
+    /// <summary>Whether it can keep no secret, RFC 6749 §2.1.</summary>
+    public bool IsPublic => ClientType == Public;
+
+    /// <summary><c>authorization-code</c>, <c>client-credentials</c>, … (<see cref="GrantTypes"/>).</summary>
+    public string AuthorizationGrantType { get; init; } = "";
+
+    /// <summary>For people; perhaps empty.</summary>
+    public string Name { get; init; } = "";
+
+    /// <summary>Who registered it; null: nobody.</summary>
+    public UserId? UserId { get; init; }
+
+    /// <summary>Where browsers may be sent back to.</summary>
+    public IReadOnlyList<string> RedirectUris { get; init; } = [];
+
+    internal IReadOnlyList<string> PostLogoutRedirectUris { get; init; } = [];
+
+    internal IReadOnlyList<string> AllowedOrigins { get; init; } = [];
+
+    internal bool SkipAuthorization { get; init; }
+
+    /// <summary>Of its ID tokens: <c>RS256</c>, <c>HS256</c>, or empty: none.</summary>
+    public string Algorithm { get; init; } = "";
+
+    /// <summary><c>manual</c>, <c>dcr</c> or <c>cimd</c>.</summary>
+    public string RegistrationSource { get; init; } = "manual";
+
+    internal DateTimeOffset? CimdExpiresAt { get; init; }
+
+    internal DateTimeOffset Created { get; init; }
+
+    internal DateTimeOffset Updated { get; init; }
+
+    /// <inheritdoc/>
+    public override string ToString() => Name.Length > 0 ? Name : ClientId;
+
+    /// <summary>The columns of <see cref="Columns"/>, from <paramref name="first"/> on.</summary>
+    internal static Client Read(Row row, int first) => new()
+    {
+        Id = row.Int(first),
+        ClientId = row.Text(first + 1),
+        ClientSecret = row.Text(first + 2),
+        HashClientSecret = row.Bool(first + 3),
+        ClientType = row.Text(first + 4),
+        AuthorizationGrantType = row.Text(first + 5),
+        Name = row.Text(first + 6),
+        UserId = row.IsNull(first + 7) ? null : new UserId(row.Int(first + 7)),
+        RedirectUris = Split(row.Text(first + 8)),
+        PostLogoutRedirectUris = Split(row.Text(first + 9)),
+        AllowedOrigins = Split(row.Text(first + 10)),
+        SkipAuthorization = row.Bool(first + 11),
+        Algorithm = row.Text(first + 12),
+        RegistrationSource = row.Text(first + 13),
+        CimdExpiresAt = row.TimeOrNull(first + 14),
+        Created = row.Time(first + 15),
+        Updated = row.Time(first + 16),
+    };
+
+    internal static Client Read(Row row) => Read(row, 0);
+
+    private static string[] Split(string uris) => uris.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
+}
+
+/// <summary>The values of <see cref="Client.AuthorizationGrantType"/>, in the order of DOT's form.</summary>
+internal static class GrantTypes
+{
+    public const string AuthorizationCode = "authorization-code";
+    public const string DeviceCode = "urn:ietf:params:oauth:grant-type:device_code";
+    public const string Implicit = "implicit";
+    public const string Password = "password";
+    public const string ClientCredentials = "client-credentials";
+    public const string OpenIdHybrid = "openid-hybrid";
+}

@@ -1,0 +1,50 @@
+using Gatehouse.Http;
+using Microsoft.AspNetCore.Http;
+
+namespace Gatehouse.OAuth;
+
+/// <summary>
+/// The parameters of an OAuth request (oauthlib's <c>Request</c>). Of a parameter that is sent twice the last counts, and
+/// <see cref="Repeated"/> tells; <c>resource</c> may be sent more than once (RFC 8707 §2).
+/// </summary>
+internal sealed class OAuthParameters
+{
+    private readonly Dictionary<string, List<string>> values;
+
+    private OAuthParameters(Dictionary<string, List<string>> values) => this.values = values;
+
+    /// <summary>Null when it was not sent; empty when it was sent empty.</summary>
+    public string? this[string name] => values.TryGetValue(name, out var all) ? all[^1] : null;
+
+    /// <summary>All values of a parameter, in their order.</summary>
+    public IReadOnlyList<string> All(string name) => values.TryGetValue(name, out var all) ? all : [];
+
+    /// <summary>Names that were sent more than once.</summary>
+    public IEnumerable<string> Repeated => values.Where(one => one.Value.Count > 1).Select(one => one.Key);
+
+    public IEnumerable<string> Names => values.Keys;
+
+    /// <summary>Of a form body, as Django's <c>request.POST</c> has them: any other body has none.</summary>
+    /// <returns>The parameters, or what to answer when the body could not be read.</returns>
+    public static async Task<(OAuthParameters Parameters, IResult? Error)> FromFormAsync(HttpContext http)
+    {
+        if (!RequestData.IsForm(http.Request)) return (new([]), null);
+        var data = await RequestData.ReadAsync(http);
+        return (Of(data.AllFields), data.Error);
+    }
+
+    /// <summary>Of the address.</summary>
+    public static OAuthParameters FromQuery(HttpContext http) =>
+        Of(http.Request.Query.SelectMany(one => one.Value, (one, value) => (one.Key, value ?? "")));
+
+    public static OAuthParameters Of(IEnumerable<(string Name, string Value)> pairs)
+    {
+        var values = new Dictionary<string, List<string>>(StringComparer.Ordinal);
+        foreach (var (name, value) in pairs)
+        {
+            if (values.TryGetValue(name, out var all)) all.Add(value);
+            else values.Add(name, [value]);
+        }
+        return new(values);
+    }
+}

@@ -1,0 +1,61 @@
+using Gatehouse.Database;
+using Gatehouse.OAuth.Clients;
+using Gatehouse.Users;
+
+namespace Gatehouse.OAuth.Tokens;
+
+/// <summary>Finding and ending tokens.</summary>
+internal sealed class OAuthTokens(Db db, TimeProvider clock)
+{
+    /// <summary>The token with its user and client, whatever its state; null when there is none.</summary>
+    public Task<AccessToken?> FindAsync(string token, CancellationToken ct) =>
+        token.Length > TokenText.Longest ? Task.FromResult<AccessToken?>(null) : db.FirstAsync(ByChecksum, ct, ("checksum", TokenText.Checksum(token)));
+
+    private static readonly Sql<AccessToken> ByChecksum = new(
+        $"""
+        SELECT t.id, t.scope, t.expires, t.resource, {User.Columns}, {Client.Columns} FROM oauth2_provider_accesstoken t
+        LEFT JOIN auth_user u ON u.id = t.user_id LEFT JOIN oauth2_provider_application a ON a.id = t.application_id WHERE t.token_checksum = @checksum
+        """,
+        row => new AccessToken
+        {
+            Id = row.Int(0),
+            Scopes = TokenText.Words(row.Text(1)),
+            Expires = row.Time(2),
+            Resource = TokenText.Resources(row.Text(3)),
+            User = row.IsNull(4) ? null : User.Read(row, 4),
+            Client = row.IsNull(4 + User.ColumnCount) ? null : Client.Read(row, 4 + User.ColumnCount),
+        });
+
+    /// <summary>Ends every token of a family (DOT <c>revoke_family</c>): two statements, however many there are.</summary>
+    public static async Task RevokeFamilyAsync(Tx tx, Guid family, DateTimeOffset now)
+    {
+        await tx.RunAsync(DeleteFamilysAccess, ("family", family));
+        await tx.RunAsync(RevokeFamily, ("now", now), ("family", family));
+    }
+
+    private static readonly Sql DeleteFamilysAccess = new(
+        """
+        DELETE FROM oauth2_provider_accesstoken WHERE id IN
+            (SELECT access_token_id FROM oauth2_provider_refreshtoken WHERE token_family = @family AND access_token_id IS NOT NULL)
+        """);
+
+    private static readonly Sql RevokeFamily = new(
+        """
+        UPDATE oauth2_provider_refreshtoken SET revoked = COALESCE(revoked, @now), updated = @now, access_token_id = NULL
+        WHERE token_family = @family AND (revoked IS NULL OR access_token_id IS NOT NULL)
+        """);
+
+    /// <summary>Ends an access token and the refresh token that would replace it (DOT <c>revoke_access_token</c>).</summary>
+    public static async Task RevokeAccessAsync(Tx tx, long id, DateTimeOffset now)
+    {
+        await tx.RunAsync(RevokeItsRefresh, ("now", now), ("id", id));
+        await tx.RunAsync(DeleteAccess, ("id", id));
+    }
+
+    private static readonly Sql RevokeItsRefresh = new(
+        "UPDATE oauth2_provider_refreshtoken SET revoked = COALESCE(revoked, @now), updated = @now, access_token_id = NULL WHERE access_token_id = @id");
+
+    internal static readonly Sql DeleteAccess = new("DELETE FROM oauth2_provider_accesstoken WHERE id = @id");
+
+    public DateTimeOffset Now => clock.GetUtcNow();
+}
