@@ -61,7 +61,8 @@ internal static class DjangoSettings
             if (name == "DATABASES") options.Database = Database(value, Path.GetDirectoryName(Path.GetFullPath(file))!);
             else if (name == "REST_FRAMEWORK") RestFramework(value, options, notes);
             else if (name == "SIMPLE_JWT") SimpleJwt.Apply(value, options.Jwt);
-            else if (name == "OAUTH2_PROVIDER") OptionsMapper.Apply(options.OAuth, value, name);
+            else if (name == "OAUTH2_PROVIDER") OAuth2Provider.Apply(value, options.OAuth, notes);
+            else if (OAuth2Provider.IsModel(name)) OAuth2Provider.RequireModel(name, value);
             else if (name == "AUTHENTICATION_BACKENDS") RequireFixed(name, value, ["django.contrib.auth.backends.ModelBackend"]);
             else if (Fixed.TryGetValue(name, out var allowed)) RequireFixed(name, value, allowed);
             else if (name == "SECURE_PROXY_SSL_HEADER") options.Secure.ProxySslHeader = ProxyHeader(value);
@@ -132,7 +133,7 @@ internal static class DjangoSettings
             : names;
     }
 
-    private static void RequireFixed(string name, JsonElement value, string[] allowed)
+    public static void RequireFixed(string name, JsonElement value, string[] allowed)
     {
         var given = value.ValueKind == JsonValueKind.Array ? value.EnumerateArray().Select(Plain).ToArray() : [Plain(value)];
         if (Array.Find(given, one => !allowed.Contains(one)) is { } other)

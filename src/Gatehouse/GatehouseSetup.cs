@@ -105,7 +105,7 @@ internal static class GatehouseSetup
             throw new SettingException($"{setting} must be a name of ASCII letters, digits and - _ . (RFC 9110, token).");
     }
 
-    private static void CheckPath(string setting, string value)
+    internal static void CheckPath(string setting, string value)
     {
         if (value.Length < 3 || value[0] != '/' || value[^1] != '/' || !value.All(c => char.IsAsciiLetterOrDigit(c) || "/-_.~".Contains(c)))
             throw new SettingException($"{setting} must be a path with a slash at both ends, of letters, digits and - _ . ~, for example /api/accounts/.");

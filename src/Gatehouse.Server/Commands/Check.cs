@@ -28,15 +28,23 @@ internal static class Check
                 throw new CommandException(error.Message);
             }
 
-            var issues = parsed.GetValue(deploy) ? DeployIssues(options).ToList() : [];
+            var issues = parsed.GetValue(deploy) ? [.. DeployIssues(options), .. OAuthIssues.Warnings(options.OAuth)] : new List<string>();
             if (File.Exists(services.GetRequiredService<Db>().Path) && (await services.GetRequiredService<Migrations>().ListAsync(CancellationToken.None))
                 .SelectMany(app => app.Migrations).Any(migration => !migration.Applied))
                 issues.Add("(gatehouse.W001) The database is not up to date. Run: gatehouse migrate");
 
+            var errors = parsed.GetValue(deploy) ? OAuthIssues.Errors(options.OAuth).ToList() : [];
+            if (errors.Count > 0)
+            {
+                Console.Error.WriteLine("SystemCheckError: System check identified some issues:\n\nERRORS:");
+                foreach (var error in errors) Console.Error.WriteLine("?: " + error);
+                Console.Error.WriteLine();
+            }
             if (issues.Count > 0) Console.Error.WriteLine("System check identified some issues:\n\nWARNINGS:");
             foreach (var issue in issues) Console.Error.WriteLine("?: " + issue);
-            Console.WriteLine($"System check identified {(issues.Count == 0 ? "no issues" : issues.Count == 1 ? "1 issue" : $"{issues.Count} issues")} (0 silenced).");
-            return 0;
+            var count = issues.Count + errors.Count;
+            Console.WriteLine($"System check identified {(count == 0 ? "no issues" : count == 1 ? "1 issue" : $"{count} issues")} (0 silenced).");
+            return errors.Count > 0 ? 1 : 0;
         });
         return command;
     }

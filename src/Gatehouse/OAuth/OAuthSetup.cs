@@ -27,5 +27,73 @@ internal static class OAuthSetup
         options.ConsentBoundToRequest ??= closed;
         options.RefuseAmbiguousRequests ??= closed;
         options.RefuseIdTokensAsBearer ??= closed;
+        Check(options, root);
     }
+
+    private static void Check(OAuthOptions options, GatehouseOptions root)
+    {
+        GatehouseSetup.CheckPath("OAuth:Path", options.Path);
+        if (options.Scopes.Count == 0) throw Wrong("SCOPES", "is empty; name at least one scope and how people read it.");
+        if (options.Scopes.Keys.FirstOrDefault(scope => !IsScope(scope)) is { } odd)
+            throw Wrong("SCOPES", $"names '{odd}'; a scope is of visible ASCII characters without quotation mark and backslash (RFC 6749 §3.3).");
+        if (options.ScopesBackend is null && !options.DefaultScopes.Contains("__all__") && options.DefaultScopes.FirstOrDefault(scope => !options.Scopes.ContainsKey(scope)) is { } unknown)
+            throw Wrong("DEFAULT_SCOPES", $"names '{unknown}', which is not in SCOPES.");
+
+        foreach (var (name, seconds) in new[]
+        {
+            ("ACCESS_TOKEN_EXPIRE_SECONDS", options.AccessTokenExpireSeconds), ("AUTHORIZATION_CODE_EXPIRE_SECONDS", options.AuthorizationCodeExpireSeconds),
+            ("ID_TOKEN_EXPIRE_SECONDS", options.IdTokenExpireSeconds), ("PAR_REQUEST_URI_LIFETIME_SECONDS", options.ParRequestUriLifetimeSeconds),
+            ("REFRESH_TOKEN_EXPIRE_SECONDS", options.RefreshTokenExpireSeconds ?? 1), ("DCR_REGISTRATION_TOKEN_EXPIRE_SECONDS", options.DcrRegistrationTokenExpireSeconds ?? 1),
+            ("DEVICE_FLOW_INTERVAL", options.DeviceFlowInterval), ("CIMD_FETCH_TIMEOUT_SECONDS", options.CimdFetchTimeoutSeconds),
+            ("CIMD_MAX_DOCUMENT_SIZE", options.CimdMaxDocumentSize), ("CIMD_METADATA_MAX_AGE_SECONDS", options.CimdMetadataMaxAgeSeconds),
+            ("CLIENT_ASSERTION_MAX_LIFETIME", options.ClientAssertionMaxLifetime), ("CLIENT_ASSERTION_JWKS_CACHE_TIMEOUT", options.ClientAssertionJwksCacheTimeout),
+            ("CLIENT_ASSERTION_JWKS_FETCH_TIMEOUT_SECONDS", options.ClientAssertionJwksFetchTimeoutSeconds), ("CLIENT_ASSERTION_JWKS_MAX_SIZE", options.ClientAssertionJwksMaxSize),
+            ("RESOURCE_SERVER_INTROSPECTION_TIMEOUT_SECONDS", options.ResourceServerIntrospectionTimeoutSeconds),
+            ("RESOURCE_SERVER_INTROSPECTION_JWT_LIFETIME", options.ResourceServerIntrospectionJwtLifetime),
+            ("CLEAR_EXPIRED_TOKENS_BATCH_SIZE", options.ClearExpiredTokensBatchSize),
+        })
+            if (seconds < 1) throw Wrong(name, "must be positive.");
+        foreach (var (name, seconds) in new[]
+        {
+            ("REFRESH_TOKEN_GRACE_PERIOD_SECONDS", options.RefreshTokenGracePeriodSeconds), ("CLEAR_EXPIRED_TOKENS_BATCH_INTERVAL", options.ClearExpiredTokensBatchInterval),
+            ("CIMD_METADATA_MIN_AGE_SECONDS", options.CimdMetadataMinAgeSeconds), ("CIMD_FAILURE_BACKOFF_SECONDS", options.CimdFailureBackoffSeconds),
+            ("CIMD_MAX_CONCURRENT_FETCHES", options.CimdMaxConcurrentFetches ?? 0), ("CLIENT_ASSERTION_LEEWAY", options.ClientAssertionLeeway),
+            ("CLIENT_ASSERTION_JWKS_FAILURE_BACKOFF_SECONDS", options.ClientAssertionJwksFailureBackoffSeconds), ("OIDC_JWKS_MAX_AGE_SECONDS", options.OidcJwksMaxAgeSeconds),
+            ("RESOURCE_SERVER_TOKEN_CACHING_SECONDS", options.ResourceServerTokenCachingSeconds),
+        })
+            if (seconds < 0) throw Wrong(name, "must not be negative.");
+        if (options.RequestApprovalPrompt is not ("force" or "auto")) throw Wrong("REQUEST_APPROVAL_PROMPT", $"is '{options.RequestApprovalPrompt}'; write force or auto.");
+        // Less would be guessed, more does not fit into the column when it is kept plain.
+        if (options.ClientSecretGeneratorLength is < 22 or > 255) throw Wrong("CLIENT_SECRET_GENERATOR_LENGTH", "must be from 22 (128 bits) to 255.");
+        if (options.ClientSecretHasher != "default" && !IsListed(options.ClientSecretHasher, root))
+            throw Wrong("CLIENT_SECRET_HASHER", $"is '{options.ClientSecretHasher}'; write default, or the name of a hasher that PASSWORD_HASHERS lists.");
+        if (options.AllowedRedirectUriSchemes.Count == 0) throw Wrong("ALLOWED_REDIRECT_URI_SCHEMES", "is empty: no client could be sent its answer. Write [\"https\"].");
+        if (options.AllowedRedirectUriSchemes.FirstOrDefault(scheme => scheme.ToUpperInvariant() is "JAVASCRIPT" or "DATA" or "VBSCRIPT" or "FILE" or "BLOB" or "ABOUT") is { } dangerous)
+            throw Wrong("ALLOWED_REDIRECT_URI_SCHEMES", $"allows {dangerous}:, which runs or reads what a stranger wrote; take it out.");
+        if (options.OidcIssEndpoint.Length > 0 && (!Uri.TryCreate(options.OidcIssEndpoint, UriKind.Absolute, out var issuer) || issuer.Query.Length + issuer.Fragment.Length > 0 || issuer.Scheme is not ("http" or "https")))
+            throw Wrong("OIDC_ISS_ENDPOINT", "must be an https address without query and fragment (OpenID Connect Discovery §3).");
+        if (options.AuthenticationServerExpTimeZone is not ("UTC" or "")) throw Wrong("AUTHENTICATION_SERVER_EXP_TIME_ZONE", "can only be UTC, as RFC 7662 has it.");
+        if (options.ResourceServerIntrospectionCredentials.Count is not (0 or 2)) throw Wrong("RESOURCE_SERVER_INTROSPECTION_CREDENTIALS", "takes a client id and its secret.");
+        if (options.DcrThrottleRate.Length > 0) Rate(options.DcrThrottleRate);
+    }
+
+    private static void Rate(string text)
+    {
+        try
+        {
+            Throttling.Rate.Parse(text);
+        }
+        catch (ArgumentException error)
+        {
+            throw new SettingException($"OAuth:DcrThrottleRate: {error.Message}", error);
+        }
+    }
+
+    private static bool IsListed(string hasher, GatehouseOptions root) =>
+        Crypto.PasswordHashes.TryResolve(hasher, out var algorithm)
+        && (root.PasswordHashers.Count == 0 ? Crypto.PasswordHashes.Defaults : [.. root.PasswordHashers]).Any(one => Crypto.PasswordHashes.TryResolve(one, out var listed) && listed == algorithm);
+
+    private static bool IsScope(string scope) => scope.Length is > 0 and <= 200 && scope.All(c => c is > ' ' and <= '~' and not '"' and not '\\');
+
+    private static SettingException Wrong(string name, string why) => new($"OAUTH2_PROVIDER: {name} {why}");
 }

@@ -23,6 +23,7 @@ public sealed partial class ArrowsTests
         ["Sessions"] = ["Authentication", .. Foundation],
         ["AuthTokens"] = [.. Questions, .. Foundation],
         ["Jwt"] = [.. Questions, .. Foundation],
+        ["OAuth"] = ["Sessions", .. Questions, .. Foundation],
         ["Accounts"] = ["Sessions", "AuthTokens", "Jwt", .. Questions, .. Foundation],
     };
 

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Gatehouse.Database;
 using Gatehouse.OAuth.Clients;
 using Gatehouse.OAuth.Grants;
@@ -13,7 +14,7 @@ internal sealed class TokenIssuer(Db db, OAuthOptions options, TimeProvider cloc
         var now = clock.GetUtcNow();
         var access = NewAccessToken();
         var refresh = granted.Kept?.RefreshToken ?? (granted.WithRefreshToken ? NewRefreshToken() : null);
-        var tokens = new NewTokens(access, refresh, granted.WithRefreshToken ? granted.Previous?.Family ?? Guid.NewGuid() : null, now);
+        var tokens = new NewTokens(access, refresh, granted.WithRefreshToken ? granted.Previous?.Family ?? new Guid(RandomNumberGenerator.GetBytes(16)) : null, now);
         var scope = string.Join(' ', scopes);
         var expires = now.AddSeconds(options.AccessTokenExpireSeconds);
 
