@@ -63,7 +63,7 @@ internal sealed record BearerError(string Code, string Description)
         var address = RequestHost.Origin(http, options) + http.Request.PathBase.ToUriComponent() + http.Request.Path.ToUriComponent();
         return options.OAuth.ResourceServerTokenResourceValidator is { } own
             ? own(address, token.Resource)
-            : token.Resource.Any(one => Resources.Covers(one, address));
+            : ResourceIndicators.CoverByPrefix(address, token.Resource);
     }
 }
 

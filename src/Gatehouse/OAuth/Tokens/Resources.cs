@@ -25,21 +25,7 @@ internal static class Resources
 
     /// <summary>An error when one of these is no address with a scheme and a host.</summary>
     public static OAuthError? Refuse(IReadOnlyList<string> resources) =>
-        resources.FirstOrDefault(one => !IsValid(one)) is { } wrong
+        resources.FirstOrDefault(one => !ResourceIndicators.IsValid(one)) is { } wrong
             ? OAuthError.InvalidTarget($"The resource '{wrong}' is not a valid resource indicator: it must be an absolute URI with a scheme and host.")
             : null;
-
-    // Read strictly; what two parsers could read differently is refused by the characters.
-    private static bool IsValid(string uri) =>
-        uri.Length <= 2048 && !uri.Contains('#') && !uri.Contains('@') && !uri.Contains('\\') && uri.All(c => c is > ' ' and < '\u007f')
-        && Uri.TryCreate(uri, UriKind.Absolute, out var parsed) && parsed.Host.Length > 0 && uri.StartsWith(parsed.Scheme + "://", StringComparison.OrdinalIgnoreCase);
-
-    /// <summary>Whether an address lies at or below a resource (DOT's <c>validate_resource_as_url_prefix</c>).</summary>
-    public static bool Covers(string resource, string address)
-    {
-        if (!IsValid(resource) || !IsValid(address)) return false;
-        var (wanted, given) = (new Uri(resource), new Uri(address));
-        if (wanted.Scheme != given.Scheme || wanted.Host != given.Host || wanted.Port != given.Port) return false;
-        return (given.AbsolutePath.TrimEnd('/') + "/").StartsWith(wanted.AbsolutePath.TrimEnd('/') + "/", StringComparison.Ordinal);
-    }
 }
