@@ -6,6 +6,7 @@ using Gatehouse.Jwt;
 using Gatehouse.OAuth;
 using Gatehouse.OAuth.Clients;
 using Gatehouse.OAuth.Grants;
+using Gatehouse.OAuth.OpenId;
 using Gatehouse.OAuth.Tokens;
 using Gatehouse.Sessions;
 using Gatehouse.Throttling;
@@ -115,6 +116,9 @@ public static class GatehouseServices
         // devices
 
         // OpenID Connect
+        services.AddSingleton<Issuer>();
+        services.AddSingleton<OidcKeys>();
+        services.AddSingleton<IdTokens>();
 
         // registration
 

@@ -137,6 +137,44 @@ internal static class DataFolder
         if (OperatingSystem.IsWindows()) Directory.CreateDirectory(folder);
         else Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
     }
+
+    /// <summary>Makes a file that only its owner reads, whole or not at all. False: somebody else has made it.</summary>
+    public static bool TryCreate(string file, ReadOnlySpan<byte> content)
+    {
+        var half = WriteHalf(file, content);
+        try
+        {
+            File.Move(half, file, overwrite: false);
+            return true;
+        }
+        catch (IOException) when (File.Exists(file))
+        {
+            File.Delete(half);
+            return false;
+        }
+    }
+
+    /// <summary>Puts another file in its place, whole.</summary>
+    public static void Replace(string file, ReadOnlySpan<byte> content) => File.Move(WriteHalf(file, content), file, overwrite: true);
+
+    /// <exception cref="SettingException">Others than the owner can read it.</exception>
+    public static void RequirePrivate(string name, string file)
+    {
+        if (!OperatingSystem.IsWindows() && (File.GetUnixFileMode(file) & ~(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute)) != 0)
+            throw new SettingException($"{name} {file} can be read by others than its owner. Mend that with: chmod 600 '{file}'");
+    }
+
+    // Under another name first: nobody ever reads half of it.
+    private static string WriteHalf(string file, ReadOnlySpan<byte> content)
+    {
+        var half = file + "." + RandomNumberGenerator.GetHexString(12, lowercase: true);
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
+        if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        using var stream = new FileStream(half, options);
+        stream.Write(content);
+        stream.Flush(flushToDisk: true);
+        return half;
+    }
 }
 
 /// <summary>The secret key that the server makes for itself, readable by its owner only.</summary>
@@ -155,30 +193,12 @@ internal static class SecretKeyFile
 
         DataFolder.Make(folder);
         var key = Convert.ToBase64String(RandomNumberGenerator.GetBytes(48));
-        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
-        if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-        try
-        {
-            // Under another name first: nobody ever reads half a key.
-            var half = file + "." + Environment.ProcessId;
-            using (var stream = new FileStream(half, options))
-            {
-                stream.Write(System.Text.Encoding.ASCII.GetBytes(key + "\n"));
-                stream.Flush(flushToDisk: true);
-            }
-            File.Move(half, file, overwrite: false);
-            return key;
-        }
-        catch (IOException) when (File.Exists(file))
-        {
-            return Read(file);
-        }
+        return DataFolder.TryCreate(file, System.Text.Encoding.ASCII.GetBytes(key + "\n")) ? key : Read(file);
     }
 
     private static string Read(string file)
     {
-        if (!OperatingSystem.IsWindows() && (File.GetUnixFileMode(file) & ~(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute)) != 0)
-            throw new SettingException($"The secret key file {file} can be read by others than its owner. Mend that with: chmod 600 '{file}'");
+        DataFolder.RequirePrivate("The secret key file", file);
         var key = File.ReadAllText(file).Trim();
         return key.Length > 0 ? key : throw new SettingException($"The secret key file {file} is empty. Restore it from a backup.");
     }

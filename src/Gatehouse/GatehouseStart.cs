@@ -2,6 +2,7 @@ using Gatehouse.AuthTokens;
 using Gatehouse.Crypto;
 using Gatehouse.Database;
 using Gatehouse.Jwt;
+using Gatehouse.OAuth.OpenId;
 using Gatehouse.Users;
 using Gatehouse.Views;
 using Microsoft.Extensions.DependencyInjection;
@@ -27,6 +28,7 @@ internal sealed class GatehouseStart(IServiceProvider services, GatehouseOptions
         {
             throw new SettingException(error.Message, error);
         }
+        if (options.OAuth.OidcEnabled) services.GetRequiredService<OidcKeys>().Prepare();
         await migrations.ApplyAsync(cancellationToken);
         await services.GetRequiredService<TokenBlacklist>().PrepareAsync(cancellationToken);
     }

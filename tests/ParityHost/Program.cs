@@ -18,4 +18,5 @@ static void Configure(GatehouseOptions options)
         claims["family_name"] = claims.User.LastName;
         claims["email"] = claims.User.Email;
     };
+    options.OAuth.AdditionalClaimNames = ["preferred_username", "given_name", "family_name", "email"];
 }

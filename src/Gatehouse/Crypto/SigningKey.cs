@@ -35,6 +35,9 @@ internal abstract class SigningKey
 
     public abstract int SignatureLength { get; }
 
+    /// <summary>The members of its public JWK, in the order of RFC 7638; none for a secret.</summary>
+    public virtual IReadOnlyList<(string Name, string Value)> PublicJwk => [];
+
     public abstract void Sign(ReadOnlySpan<byte> data, Span<byte> signature);
 
     /// <returns>False also for a signature of the wrong length or form; never throws.</returns>
@@ -61,6 +64,9 @@ internal abstract class SigningKey
             throw new ArgumentException($"this is no key for {algorithm}: {Kinds(algorithm)}", error);
         }
     }
+
+    /// <summary>HS256 with a secret of somebody else's making, which is as long as it is: a client's (OpenID Connect Core §10.1).</summary>
+    public static SigningKey OfClientSecret(string secret) => new Hmac("HS256", StrictUtf8.GetBytes(secret));
 
     private static string Kinds(string algorithm) => algorithm[0] switch
     {
@@ -206,9 +212,11 @@ internal abstract class SigningKey
     };
 
     /// <summary>RFC 7638 for public keys. Of a secret nothing may be told that could be tried out, so it is a MAC under the secret itself.</summary>
-    protected abstract string Thumbprint();
-
-    private static string ThumbprintOf(string json) => Base64Url.EncodeToString(SHA256.HashData(Encoding.ASCII.GetBytes(json)));
+    protected virtual string Thumbprint()
+    {
+        var json = "{" + string.Join(',', PublicJwk.Select(member => $"\"{member.Name}\":\"{member.Value}\"")) + "}";
+        return Base64Url.EncodeToString(SHA256.HashData(Encoding.ASCII.GetBytes(json)));
+    }
 
     private sealed class Hmac(string algorithm, byte[] secret) : SigningKey(algorithm)
     {
@@ -275,8 +283,8 @@ internal abstract class SigningKey
             return isGood;
         }
 
-        protected override string Thumbprint() =>
-            ThumbprintOf($$"""{"e":"{{Base64Url.EncodeToString(parameters.Exponent)}}","kty":"RSA","n":"{{Base64Url.EncodeToString(parameters.Modulus)}}"}""");
+        public override IReadOnlyList<(string Name, string Value)> PublicJwk =>
+            [("e", Base64Url.EncodeToString(parameters.Exponent)), ("kty", "RSA"), ("n", Base64Url.EncodeToString(parameters.Modulus))];
     }
 
     private sealed class Ec : SigningKey
@@ -314,8 +322,10 @@ internal abstract class SigningKey
             return isGood;
         }
 
-        protected override string Thumbprint() => ThumbprintOf(
-            $$"""{"crv":"{{Curve(Algorithm).Name}}","kty":"EC","x":"{{Base64Url.EncodeToString(parameters.Q.X)}}","y":"{{Base64Url.EncodeToString(parameters.Q.Y)}}"}""");
+        public override IReadOnlyList<(string Name, string Value)> PublicJwk =>
+        [
+            ("crv", Curve(Algorithm).Name), ("kty", "EC"), ("x", Base64Url.EncodeToString(parameters.Q.X)), ("y", Base64Url.EncodeToString(parameters.Q.Y)),
+        ];
     }
 
     /// <summary>RSA and ECDsa objects promise nothing to two threads at once.</summary>

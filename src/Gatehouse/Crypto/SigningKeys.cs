@@ -4,13 +4,14 @@ namespace Gatehouse.Crypto;
 /// <param name="own">The configured ones; the first signs if it can.</param>
 /// <param name="ignoresUnknownIds">With one key: whether a <c>kid</c> that is not its name is passed over, as PyJWT does.</param>
 /// <param name="remote">Keys that somebody else publishes; then those alone verify.</param>
-internal sealed class SigningKeys(IReadOnlyList<SigningKey> own, bool ignoresUnknownIds = false, JwkSet? remote = null)
+/// <param name="namesKeys">Whether new tokens say in their header which key signed them; null: when there are several.</param>
+internal sealed class SigningKeys(IReadOnlyList<SigningKey> own, bool ignoresUnknownIds = false, JwkSet? remote = null, bool? namesKeys = null)
 {
     /// <summary>Signs new tokens; null on a server that only verifies.</summary>
     public SigningKey? Signer { get; } = own.Count > 0 && own[0].CanSign ? own[0] : null;
 
     /// <summary>Whether new tokens say in their header which key signed them.</summary>
-    public bool NamesKeys { get; } = own.Count > 1;
+    public bool NamesKeys { get; } = namesKeys ?? own.Count > 1;
 
     public JwkSet? Remote => remote;
 

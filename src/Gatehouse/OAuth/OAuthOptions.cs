@@ -313,7 +313,8 @@ public sealed class OAuthOptions
     public bool OidcUserinfoCorsEnabled { get; set; } = true;
 
     /// <summary>
-    /// A private PEM, RSA or P-256 (<c>OIDC_RSA_PRIVATE_KEY</c>). Empty, the default: the program makes keys of its own when OpenID Connect is on.
+    /// A private PEM, RSA (RS256) or P-256 (ES256), or both one after the other (<c>OIDC_RSA_PRIVATE_KEY</c>). Empty, the default: when OpenID
+    /// Connect is on, the program makes keys of its own in <see cref="GatehouseOptions.DataFolder"/>.
     /// </summary>
     public string OidcRsaPrivateKey { get; set; } = "";
 
@@ -338,6 +339,9 @@ public sealed class OAuthOptions
 
     /// <summary>Claims of your own in ID tokens and at userinfo (a validator's <c>get_additional_claims</c>). Default none.</summary>
     public Action<OidcClaims>? AdditionalClaims { get; set; }
+
+    /// <summary>The names of the claims that <see cref="AdditionalClaims"/> sets, for the discovery document (<c>get_discovery_claims</c>). Default none.</summary>
+    public IList<string> AdditionalClaimNames { get; set; } = [];
 
     /// <summary>Default false (<c>OIDC_RP_INITIATED_REGISTRATION_ENABLED</c>).</summary>
     public bool OidcRpInitiatedRegistrationEnabled { get; set; }

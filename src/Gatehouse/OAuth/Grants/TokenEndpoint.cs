@@ -55,7 +55,7 @@ internal sealed class TokenEndpoint(
         if (misdirected is not null) return misdirected;
 
         // 6. The answer.
-        if (await issuer.IssueAsync(client, granted, chosen, resource, http.RequestAborted) is { } tokens) return tokens;
+        if (await issuer.IssueAsync(http, client, granted, chosen, resource) is { } tokens) return tokens;
         var (late, error) = granted.Lost is { } lost ? await lost() : (null, OAuthError.InvalidGrant());
         return (IResult?)late ?? error!;
     }

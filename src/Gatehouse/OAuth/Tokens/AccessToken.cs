@@ -42,6 +42,16 @@ internal static class TokenText
     /// <summary>30 letters and digits, 178 bits (oauthlib <c>generate_token</c>).</summary>
     public static string New() => RandomNumberGenerator.GetString(Letters, 30);
 
+    /// <summary>A random UUID, RFC 9562 §5.4.</summary>
+    public static Guid NewUuid()
+    {
+        Span<byte> bytes = stackalloc byte[16];
+        RandomNumberGenerator.Fill(bytes);
+        bytes[6] = (byte)(bytes[6] & 0x0F | 0x40);
+        bytes[8] = (byte)(bytes[8] & 0x3F | 0x80);
+        return new Guid(bytes, bigEndian: true);
+    }
+
     /// <summary>What tokens are found by: SHA-256 in hexadecimal (DOT <c>TokenChecksumField</c>).</summary>
     public static string Checksum(string token)
     {

@@ -1,27 +1,32 @@
-using System.Security.Cryptography;
 using Gatehouse.Database;
 using Gatehouse.OAuth.Clients;
 using Gatehouse.OAuth.Grants;
+using Gatehouse.OAuth.OpenId;
+using Microsoft.AspNetCore.Http;
 
 namespace Gatehouse.OAuth.Tokens;
 
 /// <summary>Makes tokens and writes them (DOT's <c>save_bearer_token</c>): what was used up for them, and they, in one transaction.</summary>
-internal sealed class TokenIssuer(Db db, OAuthOptions options, TimeProvider clock)
+internal sealed class TokenIssuer(Db db, IdTokens idTokens, OAuthOptions options, TimeProvider clock)
 {
     /// <summary>The tokens; null when <see cref="Granted.Consume"/> found that somebody else was first.</summary>
-    public async Task<TokenAnswer?> IssueAsync(Client client, Granted granted, IReadOnlyList<string> scopes, IReadOnlyList<string> resource, CancellationToken ct)
+    public async Task<TokenAnswer?> IssueAsync(
+        HttpContext http, Client client, Granted granted, IReadOnlyList<string> scopes, IReadOnlyList<string> resource)
     {
         var now = clock.GetUtcNow();
         var access = NewAccessToken();
         var refresh = granted.Kept?.RefreshToken ?? (granted.WithRefreshToken ? NewRefreshToken() : null);
-        var tokens = new NewTokens(access, refresh, granted.WithRefreshToken ? granted.Previous?.Family ?? new Guid(RandomNumberGenerator.GetBytes(16)) : null, now);
+        var tokens = new NewTokens(access, refresh, granted.WithRefreshToken ? granted.Previous?.Family ?? TokenText.NewUuid() : null, now);
         var scope = string.Join(' ', scopes);
         var expires = now.AddSeconds(options.AccessTokenExpireSeconds);
+        // Signed before the writer is asked for: it takes a millisecond.
+        var idToken = granted is { IdToken: { } asked, User: { } user } ? await idTokens.MakeAsync(http, client, user, scopes, asked, access) : null;
 
         var won = await db.WriteAsync(
             async tx =>
             {
                 if (granted.Consume is { } consume && !await consume(tx, tokens)) return false;
+                var idTokenId = idToken is null ? null : await IdTokens.SaveAsync(tx, idToken, now);
                 if (granted.Kept is { } kept)
                 {
                     return await tx.RunAsync(
@@ -31,7 +36,7 @@ internal sealed class TokenIssuer(Db db, OAuthOptions options, TimeProvider cloc
 
                 var id = await tx.FirstAsync(
                     InsertAccess, ("token", Stored(access)), ("checksum", TokenText.Checksum(access)), ("expires", expires), ("scope", scope), ("client", client.Id),
-                    ("user", granted.User?.Id), ("now", now), ("source", granted.Previous?.Id), ("id_token", null), ("resource", TokenText.Resources(resource)));
+                    ("user", granted.User?.Id), ("now", now), ("source", granted.Previous?.Id), ("id_token", idTokenId), ("resource", TokenText.Resources(resource)));
                 if (refresh is not null)
                 {
                     await tx.RunAsync(
@@ -40,9 +45,9 @@ internal sealed class TokenIssuer(Db db, OAuthOptions options, TimeProvider cloc
                 }
                 return true;
             },
-            ct);
+            http.RequestAborted);
         return won
-            ? new TokenAnswer { AccessToken = access, ExpiresIn = options.AccessTokenExpireSeconds, Scope = scope, RefreshToken = refresh }
+            ? new TokenAnswer { AccessToken = access, ExpiresIn = options.AccessTokenExpireSeconds, Scope = scope, RefreshToken = refresh, IdToken = idToken?.Text }
             : null;
     }
 
