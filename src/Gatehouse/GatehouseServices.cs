@@ -4,6 +4,7 @@ using Gatehouse.Crypto;
 using Gatehouse.Database;
 using Gatehouse.Jwt;
 using Gatehouse.OAuth;
+using Gatehouse.OAuth.Authorize;
 using Gatehouse.OAuth.Clients;
 using Gatehouse.OAuth.Grants;
 using Gatehouse.OAuth.OpenId;
@@ -106,12 +107,17 @@ public static class GatehouseServices
         services.AddSingleton<TokenIssuer>();
 
         // grants
+        services.AddSingleton<IGrant, AuthorizationCodeGrant>();
         services.AddSingleton<IGrant, ClientCredentialsGrant>();
         services.AddSingleton<IGrant, PasswordGrant>();
         services.AddSingleton<IGrant, RefreshTokenGrant>();
         services.AddSingleton<TokenEndpoint>();
 
         // authorization
+        services.AddSingleton<AuthorizationRequests>();
+        services.AddSingleton<AuthorizationResponses>();
+        services.AddSingleton<PushedRequests>();
+        services.AddSingleton<AuthorizeEndpoint>();
 
         // devices
 

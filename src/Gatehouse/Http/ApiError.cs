@@ -48,10 +48,12 @@ public sealed class ApiError : IResult
     public static ApiError Validation(string field, string message) =>
         Validation(new Dictionary<string, IReadOnlyList<string>> { [field] = [message] });
 
-    internal static ApiError Named(int status, string name, string text) => new(status, json =>
+    internal static ApiError Named(int status, string name, string text) => Named(status, (name, text));
+
+    internal static ApiError Named(int status, params (string Name, string Text)[] members) => new(status, json =>
     {
         json.WriteStartObject();
-        json.WriteString(name, text);
+        foreach (var (name, text) in members) json.WriteString(name, text);
         json.WriteEndObject();
     });
 

@@ -12,17 +12,22 @@ internal sealed class HtmlPage(int status, string title, string body, bool wide 
         + "main{max-width:26rem;margin:8vh auto;background:#fff;border:1px solid #d5dae1;border-radius:.5rem;padding:1.5rem}"
         + "main.wide{max-width:60rem}pre{overflow-x:auto;margin:0}"
         + "h1{overflow-wrap:anywhere;font-size:1.4rem;margin:0 0 1rem}label{display:block;margin:.75rem 0 .25rem}"
-        + "input:not([type=hidden]){font:inherit;width:100%;box-sizing:border-box;padding:.5rem;border:1px solid #8590a0;border-radius:.25rem}"
-        + "button{font:inherit;margin-top:1.25rem;padding:.5rem 1.25rem;border:0;border-radius:.25rem;background:#0b5cad;color:#fff}"
+        + "input:not([type=hidden],[type=submit]){font:inherit;width:100%;box-sizing:border-box;padding:.5rem;border:1px solid #8590a0;border-radius:.25rem}"
+        + "button,input[type=submit]{font:inherit;margin-top:1.25rem;padding:.5rem 1.25rem;border:0;border-radius:.25rem;background:#0b5cad;color:#fff}"
+        + "input[type=submit]{width:auto;margin-right:.75rem}input[type=submit].quiet{background:#5b6675}"
+        + "h2{font-size:1.2rem;margin:0 0 1rem}.host{overflow-wrap:anywhere;font-size:1.6rem;font-weight:600;margin:0 0 1rem}.warning{border-left:.3rem solid #f0a500;padding-left:.75rem}"
         + ":focus-visible{outline:3px solid #f0a500;outline-offset:2px}ul.errorlist{color:#a40e26;margin:0 0 .5rem;padding-left:1.2rem}"
         + "@media(prefers-color-scheme:dark){body{color:#e6e9ee;background:#14171b}main{background:#1d2127;border-color:#39414c}"
-        + "input:not([type=hidden]){background:#14171b;color:inherit}ul.errorlist{color:#ff9aa8}a{color:#7db7f5}}";
+        + "input:not([type=hidden],[type=submit]){background:#14171b;color:inherit}ul.errorlist{color:#ff9aa8}a{color:#7db7f5}}";
 
     private static readonly string Policy =
         $"default-src 'none'; style-src 'sha256-{Convert.ToBase64String(System.Security.Cryptography.SHA256.HashData(Encoding.UTF8.GetBytes(Style)))}'; "
-        + "form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+        + "frame-ancestors 'none'; base-uri 'none'; form-action ";
 
     private TimeSpan? RetryAfter { get; init; }
+
+    /// <summary>Where forms of the page may lead, redirects included: sources of a content security policy.</summary>
+    public string FormAction { get; init; } = "'self'";
 
     /// <summary>Text for HTML, quotes included.</summary>
     public static string Escape(string text) => WebUtility.HtmlEncode(text);
@@ -57,7 +62,7 @@ internal sealed class HtmlPage(int status, string title, string body, bool wide 
         response.StatusCode = status;
         response.ContentType = "text/html; charset=utf-8";
         response.ContentLength = html.Length;
-        response.Headers.ContentSecurityPolicy = Policy;
+        response.Headers.ContentSecurityPolicy = Policy + FormAction;
         if (RetryAfter is { } wait)
             response.Headers.RetryAfter = Math.Max(1, (long)Math.Ceiling(wait.TotalSeconds)).ToString(System.Globalization.CultureInfo.InvariantCulture);
         await response.Body.WriteAsync(html, httpContext.RequestAborted);

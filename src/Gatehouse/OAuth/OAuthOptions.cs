@@ -207,8 +207,18 @@ public sealed class OAuthOptions
     /// <summary>A device code gives tokens once, and to its own client only.</summary>
     public bool? DeviceCodeOnce { get; set; }
 
-    /// <summary>The consent form cannot ask for more than the request that it was shown for.</summary>
+    /// <summary>
+    /// The consent form cannot ask for more than the request that it was shown for, and consent for one resource is none for another.
+    /// </summary>
     public bool? ConsentBoundToRequest { get; set; }
+
+    /// <summary>
+    /// Heed <c>max_age</c>, <c>prompt=consent</c> and <c>id_token_hint</c> of authorization requests, OpenID Connect Core §3.1.2.1.
+    /// </summary>
+    public bool? HeedOpenIdRequest { get; set; }
+
+    /// <summary>Refuse challenges and verifiers that are none to RFC 7636, and verifiers where nobody was challenged (RFC 9700 §4.8.2).</summary>
+    public bool? StrictPkce { get; set; }
 
     /// <summary>Refuse parameters sent twice and clients that authenticate in two ways at once, RFC 6749 §2.3 and §3.2.</summary>
     public bool? RefuseAmbiguousRequests { get; set; }

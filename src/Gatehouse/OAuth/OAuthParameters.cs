@@ -1,5 +1,6 @@
 using Gatehouse.Http;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.WebUtilities;
 
 namespace Gatehouse.OAuth;
 
@@ -12,6 +13,9 @@ internal sealed class OAuthParameters
     private readonly Dictionary<string, List<string>> values;
 
     private OAuthParameters(Dictionary<string, List<string>> values) => this.values = values;
+
+    /// <summary>Whether something in an address was no name with a value (Python's <c>parse_qsl</c>, <c>strict_parsing</c>).</summary>
+    public bool IsMalformed { get; private init; }
 
     /// <summary>Null when it was not sent; empty when it was sent empty.</summary>
     public string? this[string name] => values.TryGetValue(name, out var all) ? all[^1] : null;
@@ -34,8 +38,24 @@ internal sealed class OAuthParameters
     }
 
     /// <summary>Of the address.</summary>
-    public static OAuthParameters FromQuery(HttpContext http) =>
-        Of(http.Request.Query.SelectMany(one => one.Value, (one, value) => (one.Key, value ?? "")));
+    public static OAuthParameters FromQuery(HttpContext http) => FromQuery(http.Request.QueryString.Value ?? "");
+
+    /// <param name="query">With or without its question mark.</param>
+    public static OAuthParameters FromQuery(string query)
+    {
+        var pairs = new List<(string Name, string Value)>();
+        // Not http.Request.Query, to which names in upper and lower case are the same.
+        foreach (var pair in new QueryStringEnumerable(query)) pairs.Add((pair.DecodeName().ToString(), pair.DecodeValue().ToString()));
+        return new(Of(pairs).values) { IsMalformed = query.TrimStart('?') is { Length: > 0 } text && text.Split('&').Any(pair => !pair.Contains('=')) };
+    }
+
+    /// <summary>These, and where a name is among them only these, over <paramref name="others"/>.</summary>
+    public static OAuthParameters Over(OAuthParameters others, IEnumerable<(string Name, string Value)> pairs)
+    {
+        var values = new Dictionary<string, List<string>>(others.values, StringComparer.Ordinal);
+        foreach (var (name, all) in Of(pairs).values) values[name] = all;
+        return new(values);
+    }
 
     public static OAuthParameters Of(IEnumerable<(string Name, string Value)> pairs)
     {

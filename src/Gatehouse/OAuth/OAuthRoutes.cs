@@ -1,5 +1,6 @@
 using Gatehouse.Database;
 using Gatehouse.Http;
+using Gatehouse.OAuth.Authorize;
 using Gatehouse.OAuth.Grants;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -15,6 +16,7 @@ internal static class OAuthRoutes
         var services = routes.ServiceProvider;
 
         // authorization
+        routes.MapPage(path + "authorize/", services.GetRequiredService<AuthorizeEndpoint>().HandleAsync);
 
         // tokens
         routes.MapOAuthEndpoint(path + "token/", "POST", services.GetRequiredService<TokenEndpoint>().HandleAsync);

@@ -25,6 +25,8 @@ internal static class OAuthSetup
         options.RevokeOnCodeReuse ??= closed;
         options.DeviceCodeOnce ??= closed;
         options.ConsentBoundToRequest ??= closed;
+        options.HeedOpenIdRequest ??= closed;
+        options.StrictPkce ??= closed;
         options.RefuseAmbiguousRequests ??= closed;
         options.RefuseIdTokensAsBearer ??= closed;
         Check(options, root);

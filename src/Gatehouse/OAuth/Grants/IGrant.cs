@@ -21,6 +21,9 @@ internal interface IGrant
     /// <summary>Whether the client must prove who it is, public or not.</summary>
     bool NeedsSecret => false;
 
+    /// <summary>Whether web pages of the client's allowed origins may read the answer (CORS).</summary>
+    bool AnswersPages => false;
+
     /// <summary>What is wrong before anybody is asked who they are; null: nothing.</summary>
     OAuthError? Check(OAuthParameters parameters) => null;
 

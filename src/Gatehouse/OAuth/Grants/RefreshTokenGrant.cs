@@ -18,6 +18,8 @@ internal sealed class RefreshTokenGrant(Db db, OAuthOptions options, TimeProvide
     public IReadOnlyList<string> AllowedTo { get; } =
         [GrantTypes.AuthorizationCode, GrantTypes.DeviceCode, GrantTypes.Password, GrantTypes.ClientCredentials, GrantTypes.OpenIdHybrid];
 
+    public bool AnswersPages => true;
+
     public OAuthError? Check(OAuthParameters parameters) =>
         parameters["refresh_token"] is null ? OAuthError.InvalidRequest("Missing refresh token parameter.") : null;
 

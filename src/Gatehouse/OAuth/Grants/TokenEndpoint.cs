@@ -42,7 +42,7 @@ internal sealed class TokenEndpoint(
         // 4. Does it get it?
         var (granted, refused) = await grant.GrantAsync(new TokenRequest(http, parameters, client));
         if (granted is null) return refused!;
-        if (granted.Again is { } again) return again;
+        if (granted.Again is { } again) return Allow(again);
 
         // 5. For which scopes and resources?
         var chosen = granted.Scopes;
@@ -55,8 +55,18 @@ internal sealed class TokenEndpoint(
         if (misdirected is not null) return misdirected;
 
         // 6. The answer.
-        if (await issuer.IssueAsync(http, client, granted, chosen, resource) is { } tokens) return tokens;
+        if (await issuer.IssueAsync(http, client, granted, chosen, resource) is { } tokens) return Allow(tokens);
         var (late, error) = granted.Lost is { } lost ? await lost() : (null, OAuthError.InvalidGrant());
-        return (IResult?)late ?? error!;
+        return late is null ? error! : Allow(late);
+
+        // For web pages that fetch their own tokens (oauthlib's _create_cors_headers).
+        TokenAnswer Allow(TokenAnswer answer)
+        {
+            var origin = http.Request.Headers.Origin.ToString();
+            if (grant.AnswersPages && origin.StartsWith("https://", StringComparison.OrdinalIgnoreCase)
+                && AllowedOrigins.IsAllowed(origin, client.AllowedOrigins, [.. options.AllowedSchemes]))
+                http.Response.Headers.AccessControlAllowOrigin = origin;
+            return answer;
+        }
     }
 }

@@ -1,0 +1,133 @@
+using System.Text;
+using Gatehouse.Database;
+using Gatehouse.Http;
+using Gatehouse.OAuth.Grants;
+using Gatehouse.OAuth.Tokens;
+using Gatehouse.Users;
+using Microsoft.AspNetCore.Http;
+
+namespace Gatehouse.OAuth.Authorize;
+
+/// <summary>
+/// What a client is told by way of the browser (oauthlib's <c>create_authorization_response</c>): codes, tokens, errors, always by 302, and only
+/// to an address that was checked before.
+/// </summary>
+internal sealed class AuthorizationResponses(Db db, TokenIssuer issuer, GatehouseOptions root, TimeProvider clock)
+{
+    private readonly OAuthOptions options = root.OAuth;
+
+    /// <summary>The user has agreed. Code and tokens are written, and a pushed request is used up, in one transaction.</summary>
+    public async Task<IResult> GrantAsync(HttpContext http, AuthorizationRequest request, User user)
+    {
+        var code = request.WantsCode ? TokenText.New() : null;
+        var members = new List<(string Name, string Value)>();
+        if (code is not null) members.Add(("code", code));
+        if (code is not null && !string.IsNullOrEmpty(request.State)) members.Add(("state", request.State));
+
+        if (request.WantsToken)
+        {
+            var granted = new Granted
+            {
+                User = user,
+                Resource = request.Resource,
+                Consume = (tx, tokens) => WriteAsync(tx, request, user, code, tokens.Now),
+                IdToken = request.WantsIdToken ? new IdTokenRequest(request.Nonce, request.StoredClaims, code) : null,
+            };
+            if (await issuer.IssueAsync(request.Client, granted, request.Scopes, request.Resource, http.RequestAborted) is not { } tokens) return UsedUp(http);
+            members.Add(("access_token", tokens.AccessToken));
+            members.Add(("expires_in", tokens.ExpiresIn.ToString(System.Globalization.CultureInfo.InvariantCulture)));
+            members.Add(("token_type", "Bearer"));
+            members.Add(("scope", tokens.Scope));
+            if (tokens.IdToken is { } idToken) members.Add(("id_token", idToken));
+        }
+        else if (!await db.WriteAsync(tx => WriteAsync(tx, request, user, code, clock.GetUtcNow()), http.RequestAborted))
+        {
+            return UsedUp(http);
+        }
+        if (code is null && !string.IsNullOrEmpty(request.State)) members.Add(("state", request.State));
+        return Redirect(http, request.RedirectUri, members, request.AnswersInFragment);
+    }
+
+    /// <summary>The user has not agreed.</summary>
+    public async Task<IResult> DenyAsync(HttpContext http, string redirectUri, string? state, string? requestUri)
+    {
+        if (requestUri is not null && !await db.WriteAsync(tx => PushedRequests.UseAsync(tx, requestUri, clock.GetUtcNow()), http.RequestAborted)) return UsedUp(http);
+        return Refuse(http, new Refusal(new OAuthError("access_denied") { State = state }, redirectUri));
+    }
+
+    /// <summary>Tells the client, or, where that is in doubt, the user.</summary>
+    public IResult Refuse(HttpContext http, Refusal refusal) => refusal switch
+    {
+        { RedirectUri: { } uri } => Redirect(http, uri, [.. refusal.Error.Members], refusal.InFragment),
+        { Error: var error } => new HtmlPage(
+            error.Status, "Error", $"<h2>Error: {HtmlPage.Escape(error.Code)}</h2>\n<p>{HtmlPage.Escape(error.Description)}</p>"),
+    };
+
+    private IResult UsedUp(HttpContext http) => Refuse(http, new Refusal(PushedRequests.Unknown));
+
+    private IResult Redirect(HttpContext http, string uri, IReadOnlyList<(string Name, string Value)> members, bool inFragment)
+    {
+        // Schemes that were allowed when the address was registered, and are no more.
+        var scheme = uri[..uri.IndexOf(':')].ToLowerInvariant();
+        if (!options.AllowedRedirectUriSchemes.Contains(scheme, StringComparer.OrdinalIgnoreCase)) return new SuspiciousRequest();
+
+        var issuer = options.CompliantBcpRfc9700AuthzResponseIss == true ? Issuer.Of(http, root) : null;
+        return new DjangoRedirect(scheme + RedirectLocation.Of(uri, members, inFragment, issuer)[scheme.Length..]);
+    }
+
+    private async Task<bool> WriteAsync(Tx tx, AuthorizationRequest request, User user, string? code, DateTimeOffset now)
+    {
+        if (request.RequestUri is { } uri && !await PushedRequests.UseAsync(tx, uri, now)) return false;
+        if (code is null) return true;
+        await tx.RunAsync(
+            InsertCode, ("code", code), ("expires", now.AddSeconds(options.AuthorizationCodeExpireSeconds)), ("redirect_uri", request.RedirectUri),
+            ("scope", string.Join(' ', request.Scopes)), ("client", request.Client.Id), ("user", user.Id), ("now", now), ("challenge", request.CodeChallenge ?? ""),
+            ("method", request.CodeChallengeMethod ?? ""), ("nonce", request.Nonce ?? ""), ("claims", request.StoredClaims),
+            ("resource", TokenText.Resources(request.Resource)));
+        return true;
+    }
+
+    private static readonly Sql InsertCode = new(
+        """
+        INSERT INTO oauth2_provider_grant
+            (code, expires, redirect_uri, scope, application_id, user_id, created, updated, code_challenge, code_challenge_method, nonce, claims, resource)
+        VALUES (@code, @expires, @redirect_uri, @scope, @client, @user, @now, @now, @challenge, @method, @nonce, @claims, @resource)
+        """);
+}
+
+/// <summary>An address with parameters added, behind <c>?</c> or <c>#</c>.</summary>
+internal static class RedirectLocation
+{
+    /// <param name="uri">What it has of its own stays, save for an <c>iss</c> beside ours (RFC 9207 §2.4).</param>
+    /// <param name="members">Encoded as forms are.</param>
+    /// <param name="inFragment">Behind the <c>#</c>.</param>
+    /// <param name="issuer">Null: not told.</param>
+    public static string Of(string uri, IReadOnlyList<(string Name, string Value)> members, bool inFragment, string? issuer)
+    {
+        if (issuer is not null)
+        {
+            uri = WithoutIssuer(uri);
+            members = [.. members, ("iss", issuer)];
+        }
+        var location = new StringBuilder(uri);
+        var separator = inFragment ? '#' : !uri.Contains('?') ? '?' : uri[^1] is '?' or '&' ? '\0' : '&';
+        foreach (var (name, value) in members)
+        {
+            if (separator != '\0') location.Append(separator);
+            location.Append(Quote(name)).Append('=').Append(Quote(value));
+            separator = '&';
+        }
+        return location.ToString();
+    }
+
+    /// <summary>Python's <c>quote_plus</c>.</summary>
+    public static string Quote(string text) => Uri.EscapeDataString(text).Replace("%20", "+", StringComparison.Ordinal);
+
+    private static string WithoutIssuer(string uri)
+    {
+        var question = uri.IndexOf('?');
+        if (question < 0) return uri;
+        var kept = uri[(question + 1)..].Split('&').Where(pair => pair != "iss" && !pair.StartsWith("iss=", StringComparison.Ordinal));
+        return string.Join('&', kept) is { Length: > 0 } query ? $"{uri[..question]}?{query}" : uri[..question];
+    }
+}
