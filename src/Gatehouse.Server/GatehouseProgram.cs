@@ -57,6 +57,7 @@ public sealed class GatehouseProgram
             ChangePassword.Make(Context),
             DrfCreateToken.Make(Context),
             ClearSessionsCommand.Make(Context),
+            ClearCimdApplicationsCommand.Make(Context),
             FlushExpiredTokens.Make(Context),
             LogOutUser.Make(Context),
             LoadData.Make(Context),

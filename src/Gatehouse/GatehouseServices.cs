@@ -8,6 +8,7 @@ using Gatehouse.OAuth.Authorize;
 using Gatehouse.OAuth.Clients;
 using Gatehouse.OAuth.Grants;
 using Gatehouse.OAuth.OpenId;
+using Gatehouse.OAuth.Registration;
 using Gatehouse.OAuth.Tokens;
 using Gatehouse.Sessions;
 using Gatehouse.Throttling;
@@ -101,6 +102,7 @@ public static class GatehouseServices
         services.AddSingleton<ClientStore>();
         services.AddSingleton<ClientSecrets>();
         services.AddSingleton<ClientAuthentication>();
+        services.AddSingleton<ClientRules>();
 
         // tokens
         services.AddSingleton<OAuthTokens>();
@@ -127,6 +129,9 @@ public static class GatehouseServices
         services.AddSingleton<IdTokens>();
 
         // registration
+        services.TryAddSingleton(new Outside());
+        services.AddSingleton<ClientIdMetadata>();
+        services.AddSingleton<DynamicClientRegistration>();
 
         // protecting APIs
         services.AddAuthenticationScheme(s => new OAuth2Authentication(

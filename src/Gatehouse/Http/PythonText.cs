@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
 
 namespace Gatehouse.Http;
@@ -44,6 +45,33 @@ internal static class PythonText
         var round = value.ToString("R", CultureInfo.InvariantCulture);
         plain = round.Contains('E') ? plain : round;
         return plain.Contains('.') ? plain : plain + ".0";
+    }
+
+    /// <summary><c>repr</c> of a text, as it stands in messages.</summary>
+    public static string Repr(string text)
+    {
+        var quote = text.Contains('\'') && !text.Contains('"') ? '"' : '\'';
+        var repr = new StringBuilder(text.Length + 2).Append(quote);
+        foreach (var rune in text.EnumerateRunes())
+        {
+            _ = rune.Value switch
+            {
+                '\\' => repr.Append(@"\\"),
+                '\n' => repr.Append(@"\n"),
+                '\r' => repr.Append(@"\r"),
+                '\t' => repr.Append(@"\t"),
+                var c when c == quote => repr.Append('\\').Append(quote),
+                _ when IsPrintable(rune) => repr.Append(rune.ToString()),
+                < 0x100 and var c => repr.Append(CultureInfo.InvariantCulture, $"\\x{c:x2}"),
+                < 0x10000 and var c => repr.Append(CultureInfo.InvariantCulture, $"\\u{c:x4}"),
+                var c => repr.Append(CultureInfo.InvariantCulture, $"\\U{c:x8}"),
+            };
+        }
+        return repr.Append(quote).ToString();
+
+        static bool IsPrintable(Rune rune) => rune.Value == ' ' || Rune.GetUnicodeCategory(rune) is not (UnicodeCategory.Control or UnicodeCategory.Format
+            or UnicodeCategory.Surrogate or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned or UnicodeCategory.LineSeparator
+            or UnicodeCategory.ParagraphSeparator or UnicodeCategory.SpaceSeparator);
     }
 
     /// <summary><c>base64.b64decode</c>: what is outside the alphabet is passed over, and padding ends the text once it is complete.</summary>

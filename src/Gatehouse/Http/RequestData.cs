@@ -90,7 +90,7 @@ public sealed class RequestData
     private static RequestData Fields(Dictionary<string, string?> fields, IReadOnlyList<(string Name, string Value)>? all = null) => new(null, fields, null, all);
 
     /// <summary>Length before content: nothing past <paramref name="limit"/> is kept or looked at.</summary>
-    private static async Task<(byte[] Body, bool TooLarge)> ReadBytesAsync(HttpRequest request, int limit, CancellationToken ct)
+    internal static async Task<(byte[] Body, bool TooLarge)> ReadBytesAsync(HttpRequest request, int limit, CancellationToken ct)
     {
         if (request.ContentLength > limit) return ([], true);
         if (request.ContentLength is 0) return ([], false);

@@ -1,4 +1,6 @@
+using System.Text.Json;
 using Gatehouse.OAuth.OpenId;
+using Microsoft.AspNetCore.Http;
 
 namespace Gatehouse.OAuth;
 
@@ -234,6 +236,9 @@ public sealed class OAuthOptions
     /// <summary><c>IsAuthenticatedDCRPermission</c> (default) or <c>AllowAllDCRPermission</c> (<c>DCR_REGISTRATION_PERMISSION_CLASSES</c>).</summary>
     public IList<string> DcrRegistrationPermissionClasses { get; set; } = ["IsAuthenticatedDCRPermission"];
 
+    /// <summary>Must agree too: whether this request may register a client (a permission class of your own). Default none.</summary>
+    public Func<HttpContext, ValueTask<bool>>? DcrRegistrationPermission { get; set; }
+
     /// <summary>Default <c>oauth2_provider:registration</c> (<c>DCR_REGISTRATION_SCOPE</c>).</summary>
     public string DcrRegistrationScope { get; set; } = "oauth2_provider:registration";
 
@@ -253,6 +258,15 @@ public sealed class OAuthOptions
 
     /// <summary><c>AllowAllCIMDPermission</c> (default) or <c>HostAllowlistCIMDPermission</c> (<c>CIMD_REGISTRATION_PERMISSION_CLASSES</c>).</summary>
     public IList<string> CimdRegistrationPermissionClasses { get; set; } = ["AllowAllCIMDPermission"];
+
+    /// <summary>Must agree too: whether the document of this client id may register its client (a permission class of your own). Default none.</summary>
+    public Func<string, CancellationToken, ValueTask<bool>>? CimdRegistrationPermission { get; set; }
+
+    /// <summary>
+    /// Gets documents another way, through a proxy for example (<c>CIMD_METADATA_FETCHER</c>): the JSON object, and how long it may be kept. It is
+    /// held to the limits of time and number; that it reaches no address inside is then its own business. Default none.
+    /// </summary>
+    public Func<string, CancellationToken, Task<(JsonElement Metadata, TimeSpan MaxAge)>>? CimdMetadataFetcher { get; set; }
 
     /// <summary>For <c>HostAllowlistCIMDPermission</c>, as <c>ALLOWED_HOSTS</c> is written (<c>CIMD_ALLOWED_HOSTS</c>).</summary>
     public IList<string> CimdAllowedHosts { get; set; } = [];

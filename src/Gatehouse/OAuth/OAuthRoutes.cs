@@ -1,7 +1,9 @@
 using Gatehouse.Database;
 using Gatehouse.Http;
 using Gatehouse.OAuth.Authorize;
+using Gatehouse.OAuth.Clients;
 using Gatehouse.OAuth.Grants;
+using Gatehouse.OAuth.Registration;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
@@ -26,6 +28,18 @@ internal static class OAuthRoutes
         // OpenID Connect and metadata
 
         // registration
+        if (options.OAuth.CimdEnabled) services.GetRequiredService<ClientStore>().Resolve = services.GetRequiredService<ClientIdMetadata>().ResolveAsync;
+        if (options.OAuth.DcrEnabled)
+        {
+            var registration = services.GetRequiredService<DynamicClientRegistration>();
+            routes.MapOAuthEndpoint(path + "register/", "POST", registration.RegisterAsync);
+            routes.MapOAuthEndpoint(path + "register/{client_id}/", "GET, PUT, DELETE, HEAD", registration.ManageAsync);
+        }
+        else
+        {
+            foreach (var below in new[] { "register/", "register/{client_id}/" })
+                routes.MapCsrfExemptPage(path + below, _ => Task.FromResult<IResult>(ApiError.Named(StatusCodes.Status404NotFound, "error", "not_found")));
+        }
 
         // pages for people
     }

@@ -6,6 +6,7 @@ internal static class OAuthSetup
     public static void Complete(GatehouseOptions root)
     {
         var options = root.OAuth;
+        Registration.RegistrationPermissions.Check(options);
         var strict = root.Profile == Profile.Strict;
         options.CompliantBcpRfc9700ImplicitGrant ??= strict;
         options.CompliantBcpRfc9700PasswordGrant ??= strict;

@@ -73,8 +73,6 @@ internal sealed class SafeFetcher<T>(
     FetchLimits limits, Func<string, JsonElement, TimeSpan, Task<T>> read, Outside outside, TimeProvider clock, ILogger log,
     Func<string, CancellationToken, Task<(JsonElement Json, TimeSpan MaxAge)>>? download = null) where T : class
 {
-    private const int MaxDepth = 32;
-
     private readonly RecentFailures failures = new(limits.FailureBackoff, clock);
     private readonly Dictionary<string, Task<Fetched<T>>> flights = [];
     private readonly Lock gate = new();
@@ -177,7 +175,9 @@ internal sealed class SafeFetcher<T>(
         var body = new byte[limits.MaxSize + 1];
         var length = await stream.ReadAtLeastAsync(body, body.Length, throwOnEndOfStream: false, ct);
         if (length > limits.MaxSize) throw new FetchException($"it is longer than {limits.MaxSize} bytes");
-        return (Parse(body.AsMemory(0, length)), LifetimeOf(response.Headers.NonValidated.TryGetValues("Cache-Control", out var cache) ? cache.ToString() : ""));
+        var json = StrictJson.Parse(body.AsMemory(0, length)) ?? throw new FetchException("it is no valid JSON");
+        if (json.ValueKind != JsonValueKind.Object) throw new FetchException("it is no JSON object");
+        return (json, LifetimeOf(response.Headers.NonValidated.TryGetValues("Cache-Control", out var cache) ? cache.ToString() : ""));
     }
 
     private static async Task<Stream> ConnectAsync(IPAddress[] addresses, int port, CancellationToken ct)
@@ -209,23 +209,6 @@ internal sealed class SafeFetcher<T>(
             policy.CustomTrustStore.AddRange(roots);
         }
         return policy;
-    }
-
-    private static JsonElement Parse(ReadOnlyMemory<byte> body)
-    {
-        try
-        {
-            // Texts that are not Unicode ("\ud800") show only when they are read.
-            var reader = new Utf8JsonReader(body.Span, new JsonReaderOptions { MaxDepth = MaxDepth });
-            while (reader.Read())
-                if (reader.TokenType is JsonTokenType.String or JsonTokenType.PropertyName) _ = reader.GetString();
-            using var json = JsonDocument.Parse(body, new JsonDocumentOptions { MaxDepth = MaxDepth, AllowDuplicateProperties = false });
-            return json.RootElement.ValueKind == JsonValueKind.Object ? json.RootElement.Clone() : throw new FetchException("it is no JSON object");
-        }
-        catch (Exception error) when (error is JsonException or InvalidOperationException)
-        {
-            throw new FetchException("it is no valid JSON");
-        }
     }
 
     private TimeSpan LifetimeOf(string cacheControl)

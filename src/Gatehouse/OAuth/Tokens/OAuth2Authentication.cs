@@ -53,6 +53,8 @@ internal sealed record BearerError(string Code, string Description)
     {
         if (token is null) return new("invalid_token", "The access token is invalid.");
         if (now >= token.Expires) return new("invalid_token", "The access token has expired.");
+        // A registration access token is for the client's own registration, and for nothing that its user may do.
+        if (options.Profile != Profile.Django && token.Scopes.Contains(options.OAuth.DcrRegistrationScope)) return new("invalid_token", "The access token is invalid.");
         if (options.OAuth.RefuseInactiveUsers == true && token.User is { IsActive: false }) return new("invalid_token", "The access token is invalid.");
         if (token.Resource.Count > 0 && !IsFor(token, http, options)) return new("invalid_token", "The access token is not valid for this resource.");
         return null;
