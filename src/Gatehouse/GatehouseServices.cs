@@ -6,6 +6,7 @@ using Gatehouse.Jwt;
 using Gatehouse.OAuth;
 using Gatehouse.OAuth.Authorize;
 using Gatehouse.OAuth.Clients;
+using Gatehouse.OAuth.Device;
 using Gatehouse.OAuth.Grants;
 using Gatehouse.OAuth.OpenId;
 using Gatehouse.OAuth.Registration;
@@ -122,6 +123,9 @@ public static class GatehouseServices
         services.AddSingleton<AuthorizeEndpoint>();
 
         // devices
+        services.AddSingleton<IGrant, DeviceCodeGrant>();
+        services.AddSingleton<DeviceAuthorization>();
+        services.AddSingleton<DevicePages>();
 
         // OpenID Connect
         services.AddSingleton<Issuer>();

@@ -13,7 +13,7 @@ internal sealed class HtmlPage(int status, string title, string body, bool wide 
         + "main.wide{max-width:60rem}pre{overflow-x:auto;margin:0}"
         + "h1{overflow-wrap:anywhere;font-size:1.4rem;margin:0 0 1rem}label{display:block;margin:.75rem 0 .25rem}"
         + "input:not([type=hidden],[type=submit]){font:inherit;width:100%;box-sizing:border-box;padding:.5rem;border:1px solid #8590a0;border-radius:.25rem}"
-        + "button,input[type=submit]{font:inherit;margin-top:1.25rem;padding:.5rem 1.25rem;border:0;border-radius:.25rem;background:#0b5cad;color:#fff}"
+        + "button,input[type=submit]{font:inherit;margin-top:1.25rem;padding:.5rem 1.25rem;border:0;border-radius:.25rem;background:#0b5cad;color:#fff}button.plain{background:none;color:inherit;box-shadow:inset 0 0 0 1px #8590a0}"
         + "input[type=submit]{width:auto;margin-right:.75rem}input[type=submit].quiet{background:#5b6675}"
         + "h2{font-size:1.2rem;margin:0 0 1rem}.host{overflow-wrap:anywhere;font-size:1.6rem;font-weight:600;margin:0 0 1rem}.warning{border-left:.3rem solid #f0a500;padding-left:.75rem}"
         + ":focus-visible{outline:3px solid #f0a500;outline-offset:2px}ul.errorlist{color:#a40e26;margin:0 0 .5rem;padding-left:1.2rem}"

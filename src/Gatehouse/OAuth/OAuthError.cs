@@ -20,6 +20,12 @@ internal sealed record OAuthError(string Code, string Description = "", int Stat
     /// <summary>Raised before a grant was chosen: the real stack then sends neither the content type nor <c>Cache-Control</c>.</summary>
     public bool IsBare { get; init; }
 
+    /// <summary>As the device endpoints of the real stack send it: without <c>Cache-Control</c>.</summary>
+    public bool IsPlain { get; init; }
+
+    /// <summary>Whether a 401 has its <c>WWW-Authenticate</c>: the real stack's answer to a device has none.</summary>
+    public bool HasChallenge { get; init; } = true;
+
     public static OAuthError InvalidRequest(string description = "") => new("invalid_request", description);
 
     public static OAuthError InvalidClient { get; } = new("invalid_client", Status: StatusCodes.Status401Unauthorized) { IsFatal = true };
@@ -53,9 +59,9 @@ internal sealed record OAuthError(string Code, string Description = "", int Stat
         var members = Members.Select(member => (member.Name, (object?)member.Value)).ToList();
         var body = Encoding.UTF8.GetBytes(PythonJson.Write(new StringBuilder(), members, ascii: true).ToString());
         response.StatusCode = Status;
-        if (Status == StatusCodes.Status401Unauthorized)
+        if (Status == StatusCodes.Status401Unauthorized && HasChallenge)
             response.Headers.WWWAuthenticate = "Bearer " + string.Join(", ", Members.Where(member => member.Name != "state").Select(member => $"{member.Name}=\"{member.Value}\""));
-        if (!IsBare) NoStore(response);
+        if (!IsBare && !IsPlain) NoStore(response);
         response.ContentType = IsBare ? "text/html; charset=utf-8" : "application/json";
         response.ContentLength = body.Length;
         await response.Body.WriteAsync(body, httpContext.RequestAborted);

@@ -163,6 +163,12 @@ public sealed class OAuthOptions
     /// <summary>Seconds between two polls. Default 5 (<c>DEVICE_FLOW_INTERVAL</c>).</summary>
     public int DeviceFlowInterval { get; set; } = 5;
 
+    /// <summary>
+    /// How many user codes one user, and one address, may try, RFC 8628 §5.1. Null, the default: as the profile has it, <c>10/min</c> and without
+    /// limit in Django; empty: without limit.
+    /// </summary>
+    public string? DeviceUserCodeThrottleRate { get; set; }
+
     // ── RFC 9700, each null by default: as the profile has it, off but in Strict ──
 
     /// <summary>Refuse the implicit grant (<c>COMPLIANT_BCP_RFC9700_IMPLICIT_GRANT</c>).</summary>
@@ -206,7 +212,10 @@ public sealed class OAuthOptions
     /// <summary>A code that is used again ends the tokens that it gave, RFC 6749 §4.1.2.</summary>
     public bool? RevokeOnCodeReuse { get; set; }
 
-    /// <summary>A device code gives tokens once, and to its own client only.</summary>
+    /// <summary>
+    /// A device code gives tokens once, and to its own client only; only clients of the grant get one, for scopes that there are; who types its
+    /// user code first decides; polling too fast is told to slow down.
+    /// </summary>
     public bool? DeviceCodeOnce { get; set; }
 
     /// <summary>

@@ -28,6 +28,11 @@ internal sealed class OAuthParameters
 
     public IEnumerable<string> Names => values.Keys;
 
+    /// <summary>An error when a parameter was sent more than once (RFC 6749 §3.2), other than <c>resource</c>.</summary>
+    public OAuthError? RefuseRepeated() =>
+        Repeated.FirstOrDefault(name => name != "resource") is not { } twice ? null
+        : OAuthError.InvalidRequest(twice.Length <= 40 && twice.All(c => char.IsAsciiLetterOrDigit(c) || c == '_') ? $"Duplicate {twice} parameter." : "Duplicate parameter.");
+
     /// <summary>Of a form body, as Django's <c>request.POST</c> has them: any other body has none.</summary>
     /// <returns>The parameters, or what to answer when the body could not be read.</returns>
     public static async Task<(OAuthParameters Parameters, IResult? Error)> FromFormAsync(HttpContext http)

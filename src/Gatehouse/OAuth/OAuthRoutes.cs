@@ -2,6 +2,7 @@ using Gatehouse.Database;
 using Gatehouse.Http;
 using Gatehouse.OAuth.Authorize;
 using Gatehouse.OAuth.Clients;
+using Gatehouse.OAuth.Device;
 using Gatehouse.OAuth.Grants;
 using Gatehouse.OAuth.Registration;
 using Microsoft.AspNetCore.Http;
@@ -24,6 +25,11 @@ internal static class OAuthRoutes
         routes.MapOAuthEndpoint(path + "token/", "POST", services.GetRequiredService<TokenEndpoint>().HandleAsync);
 
         // devices
+        var devices = services.GetRequiredService<DevicePages>();
+        routes.MapOAuthEndpoint(path + "device-authorization/", "POST", services.GetRequiredService<DeviceAuthorization>().HandleAsync);
+        routes.MapUserPage(path + "device/", UserPages.FormMethods, devices.EnterAsync);
+        routes.MapUserPage(path + "device-confirm/{client_id}/{user_code}", UserPages.FormMethods, devices.ConfirmAsync);
+        routes.MapUserPage(path + "device-grant-status/{client_id}/{user_code}", UserPages.ReadMethods, devices.StatusAsync);
 
         // OpenID Connect and metadata
 

@@ -25,6 +25,7 @@ internal static class OAuthSetup
         options.LimitPublicClients ??= closed;
         options.RevokeOnCodeReuse ??= closed;
         options.DeviceCodeOnce ??= closed;
+        options.DeviceUserCodeThrottleRate ??= closed ? "10/min" : "";
         options.ConsentBoundToRequest ??= closed;
         options.HeedOpenIdRequest ??= closed;
         options.StrictPkce ??= closed;

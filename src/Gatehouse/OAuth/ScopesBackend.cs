@@ -40,7 +40,7 @@ internal sealed class SettingsScopes : ScopesBackend
 internal sealed class Scopes(ScopesBackend backend)
 {
     // More than any client needs; a list that is compared with another is not to grow without end.
-    private const int LongestText = 8 * 1024;
+    public const int LongestText = 8 * 1024;
 
     public IReadOnlyDictionary<string, string> All => backend.AllScopes;
 

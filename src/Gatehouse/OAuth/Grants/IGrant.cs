@@ -27,6 +27,12 @@ internal interface IGrant
     /// <summary>What is wrong before anybody is asked who they are; null: nothing.</summary>
     OAuthError? Check(OAuthParameters parameters) => null;
 
+    /// <summary>What is told to anybody, before the client is known; null: nothing.</summary>
+    ValueTask<OAuthError?> CheckBeforeClientAsync(HttpContext http, OAuthParameters parameters) => new((OAuthError?)null);
+
+    /// <summary>An error of this grant with the headers that it has in the real stack.</summary>
+    OAuthError Dress(OAuthError error) => error;
+
     /// <summary>What this request is to be given. Nothing is written yet: that is <see cref="Granted.Consume"/>'s.</summary>
     Task<(Granted? Granted, OAuthError? Error)> GrantAsync(TokenRequest request);
 }

@@ -27,10 +27,19 @@ internal sealed class TokenEndpoint(
 
     private async Task<IResult> AnswerAsync(HttpContext http, OAuthParameters parameters)
     {
-        if (options.RefuseAmbiguousRequests == true && parameters.Repeated.FirstOrDefault(name => name != "resource") is { } twice)
-            return OAuthError.InvalidRequest(twice.Length <= 40 && twice.All(c => char.IsAsciiLetterOrDigit(c) || c == '_') ? $"Duplicate {twice} parameter." : "Duplicate parameter.");
+        if (options.RefuseAmbiguousRequests == true && parameters.RefuseRepeated() is { } repeated) return repeated;
         if (!grants.TryGetValue(parameters["grant_type"] ?? "", out var grant)) return OAuthError.UnsupportedGrantType;
+        return await AnswerAsync(http, parameters, grant) switch
+        {
+            OAuthError error => grant.Dress(error),
+            var answer => answer,
+        };
+    }
+
+    private async Task<IResult> AnswerAsync(HttpContext http, OAuthParameters parameters, IGrant grant)
+    {
         if (grant.Check(parameters) is { } wrong) return wrong;
+        if (await grant.CheckBeforeClientAsync(http, parameters) is { } early) return early;
 
         // 2. Who asks?
         var (client, stranger) = grant.NeedsSecret ? await clients.RequireAsync(http, parameters) : await clients.IdentifyAsync(http, parameters);
