@@ -33,7 +33,7 @@ internal sealed class DeviceCodeGrant(Db db, Scopes scopes, OAuthOptions options
         return await FindAsync(parameters, http.RequestAborted) is { } found ? Refuse(found.Grant) : NotFound;
     }
 
-    public OAuthError Dress(OAuthError error) => options.DeviceCodeOnce == true ? error : error with { IsPlain = true, HasChallenge = false };
+    public OAuthError Dress(OAuthError error) => error with { IsPlain = true, HasChallenge = options.DeviceCodeOnce == true };
 
     public async Task<(Granted? Granted, OAuthError? Error)> GrantAsync(TokenRequest request)
     {
