@@ -60,6 +60,7 @@ public sealed class GatehouseProgram
             ClearCimdApplicationsCommand.Make(Context),
             FlushExpiredTokens.Make(Context),
             LogOutUser.Make(Context),
+            RotateKeys.Make(Context),
             LoadData.Make(Context),
             DumpData.Make(Context),
             Check.Make(Context),

@@ -128,9 +128,11 @@ public static class GatehouseServices
         services.AddSingleton<DevicePages>();
 
         // OpenID Connect
-        services.AddSingleton<Issuer>();
         services.AddSingleton<OidcKeys>();
         services.AddSingleton<IdTokens>();
+        services.AddSingleton<ServerMetadata>();
+        services.AddSingleton<UserInfo>();
+        services.AddSingleton<RPInitiatedLogout>();
 
         // registration
         services.TryAddSingleton(new Outside());
@@ -139,7 +141,7 @@ public static class GatehouseServices
 
         // protecting APIs
         services.AddAuthenticationScheme(s => new OAuth2Authentication(
-            s.GetRequiredService<OAuthTokens>(), s.GetRequiredService<GatehouseOptions>(), s.GetRequiredService<TimeProvider>()));
+            s.GetRequiredService<OAuthTokens>(), s.GetRequiredService<IdTokens>(), s.GetRequiredService<GatehouseOptions>(), s.GetRequiredService<TimeProvider>()));
     }
 
     private static IServiceCollection AddAuthenticationScheme<TScheme>(this IServiceCollection services, Func<IServiceProvider, TScheme> make)

@@ -3,6 +3,7 @@ using Gatehouse.Authentication;
 using Gatehouse.AuthTokens;
 using Gatehouse.Http;
 using Gatehouse.Jwt;
+using Gatehouse.OAuth.OpenId;
 using Gatehouse.OAuth.Tokens;
 using Gatehouse.Permissions;
 using Gatehouse.Sessions;
@@ -131,7 +132,7 @@ internal static class Probes
             user_class = identity.User is not null ? "User" : identity.TokenUser is not null ? "TokenUser" : anonymous ? "AnonymousUser" : null,
             authenticated = identity.IsAuthenticated,
             is_staff = identity.User?.IsStaff ?? identity.TokenUser?.IsStaff ?? false,
-            auth = identity.Auth is AuthToken ? "Token" : identity.Auth is AccessToken ? "AccessToken" : (identity.Auth as JwtToken)?.TokenClass,
+            auth = identity.Auth is AuthToken ? "Token" : identity.Auth is IDToken ? "IDToken" : identity.Auth is AccessToken ? "AccessToken" : (identity.Auth as JwtToken)?.TokenClass,
             scheme = identity.Scheme?.GetType().Name,
         }));
     }

@@ -4,6 +4,7 @@ using Gatehouse.OAuth.Authorize;
 using Gatehouse.OAuth.Clients;
 using Gatehouse.OAuth.Device;
 using Gatehouse.OAuth.Grants;
+using Gatehouse.OAuth.OpenId;
 using Gatehouse.OAuth.Registration;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -32,6 +33,7 @@ internal static class OAuthRoutes
         routes.MapUserPage(path + "device-grant-status/{client_id}/{user_code}", UserPages.ReadMethods, devices.StatusAsync);
 
         // OpenID Connect and metadata
+        routes.MapOpenId(options);
 
         // registration
         if (options.OAuth.CimdEnabled) services.GetRequiredService<ClientStore>().Resolve = services.GetRequiredService<ClientIdMetadata>().ResolveAsync;
@@ -51,12 +53,19 @@ internal static class OAuthRoutes
     }
 
     /// <summary>An endpoint for programs: one method and OPTIONS, no cookies, no CSRF protection; what fails is told as JSON.</summary>
-    public static void MapOAuthEndpoint(this IEndpointRouteBuilder routes, string path, string methods, Func<HttpContext, Task<IResult>> handler)
+    /// <param name="routes">The application.</param>
+    /// <param name="path">With its trailing slash.</param>
+    /// <param name="methods">As in <c>Allow</c>.</param>
+    /// <param name="handler">Answers them.</param>
+    /// <param name="first">Done with every request, OPTIONS and refusals included: for headers that all answers have.</param>
+    public static void MapOAuthEndpoint(
+        this IEndpointRouteBuilder routes, string path, string methods, Func<HttpContext, Task<IResult>> handler, Action<HttpContext>? first = null)
     {
         var allow = methods + ", OPTIONS";
         var allowed = methods.Split(", ");
         routes.MapCsrfExemptPage(path, async http =>
         {
+            first?.Invoke(http);
             if (http.Request.Method == "OPTIONS") return NeverCache.Options(http, allow);
             if (!allowed.Contains(http.Request.Method)) return NeverCache.MethodNotAllowed(http, allow);
             try

@@ -3,6 +3,7 @@ using System.Buffers.Text;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using Gatehouse.Crypto;
 using Gatehouse.Database;
 using Gatehouse.Http;
 using Gatehouse.OAuth.Clients;
@@ -14,10 +15,15 @@ using Microsoft.Extensions.Logging;
 
 namespace Gatehouse.OAuth.OpenId;
 
-/// <summary>Makes ID tokens, OpenID Connect Core §2 (DOT's <c>finalize_id_token</c>, oauthlib's <c>add_id_token</c>).</summary>
-internal sealed class IdTokens(Db db, OidcKeys keys, Issuer issuer, OAuthOptions options, TimeProvider clock, ILogger<IdTokens> log)
+/// <summary>Makes ID tokens and knows them again, OpenID Connect Core §2 (DOT's <c>finalize_id_token</c>, oauthlib's <c>add_id_token</c>).</summary>
+internal sealed class IdTokens(Db db, OidcKeys keys, GatehouseOptions root, TimeProvider clock, ILogger<IdTokens> log)
 {
+    private readonly OAuthOptions options = root.OAuth;
+
     private const string OpenIdScope = "openid";
+
+    // jwcrypto's, for the clocks of servers.
+    private static readonly TimeSpan Leeway = TimeSpan.FromSeconds(60);
 
     // OpenID Connect Core §5.4 (DOT's oidc_claim_scope).
     private static readonly Dictionary<string, string> ScopeOfClaim = new(
@@ -60,19 +66,52 @@ internal sealed class IdTokens(Db db, OidcKeys keys, Issuer issuer, OAuthOptions
         if (accessToken is not null) claims["at_hash"] = Hash(accessToken);
         if (request.Code is { } code) claims["c_hash"] = Hash(code);
         foreach (var (name, value) in ClaimsOf(user, client, scopes)) claims[name] = value;
-        claims["iss"] = issuer.Of(http);
+        claims["iss"] = Issuer.Of(http, root);
         claims["exp"] = expires.ToUnixTimeSeconds();
         claims["auth_time"] = (await db.FirstAsync(LastLogin, http.RequestAborted, ("id", user.Id)) ?? now).ToUnixTimeSeconds();
         claims["jti"] = jti.ToString();
         return new NewIdToken
         {
-            Text = signer.Write(Write(claims)), Jti = jti, Expires = expires, Scope = string.Join(' ', scopes), ClientId = client.Id, UserId = user.Id,
+            Text = signer.Write(Write(claims).Span), Jti = jti, Expires = expires, Scope = string.Join(' ', scopes), ClientId = client.Id, UserId = user.Id,
         };
     }
 
     /// <summary>Writes its row, in the transaction of what it accompanies; the id goes into <c>accesstoken.id_token_id</c>.</summary>
     public static Task<long?> SaveAsync(Tx tx, NewIdToken token, DateTimeOffset now) => tx.FirstAsync(
         Insert, ("jti", token.Jti), ("expires", token.Expires), ("scope", token.Scope), ("now", now), ("client", token.ClientId), ("user", token.UserId));
+
+    /// <summary>A token of ours, whose row is there, and whose signature is right; null for all else.</summary>
+    /// <param name="token">Anything that was sent.</param>
+    /// <param name="evenExpired">Whether its time does not matter: as a hint.</param>
+    /// <param name="ct">Ends the look-up.</param>
+    public async Task<IDToken?> LoadAsync(string token, bool evenExpired, CancellationToken ct)
+    {
+        // Whose key to verify it with, only the row can say; what names the row is verified with the rest.
+        if (JwtCodec.ReadUnverified(token) is not { } said || !said.TryGetProperty("jti", out var jti) || jti.ValueKind != JsonValueKind.String
+            || !Guid.TryParseExact(jti.GetString(), "D", out var id) || await db.FirstAsync(ByJti, ct, ("jti", id)) is not { Client: { } client } row
+            || !IsFor(said, client) || keys.Read(client, token) is not { } claims) return null;
+        if (!evenExpired && !IsInTime(claims)) return null;
+        return new IDToken { Id = row.Id, Scopes = row.Scopes, Expires = row.Expires, User = row.User, Client = client, Claims = claims };
+    }
+
+    /// <summary>Whether it is an ID token's to say what this bearer token is (oauthlib's <c>estimate_type</c>).</summary>
+    public bool LooksLikeOne(string? token) =>
+        options.OidcEnabled && token is not null && token.StartsWith("ey", StringComparison.Ordinal) && token.AsSpan().Count('.') is 2 or 4;
+
+    /// <summary>The ID token that somebody sent for an access token, where that is allowed.</summary>
+    public async Task<IDToken?> FindBearerAsync(string token, CancellationToken ct) =>
+        options.RefuseIdTokensAsBearer != true && await LoadAsync(token, evenExpired: false, ct) is { } found
+        && !(options.RefuseInactiveUsers == true && found.User is { IsActive: false }) ? found : null;
+
+    private static bool IsFor(JsonElement claims, Client client) => claims.TryGetProperty("aud", out var audience) && audience.ValueKind switch
+    {
+        JsonValueKind.String => audience.ValueEquals(client.ClientId),
+        JsonValueKind.Array => audience.EnumerateArray().Any(one => one.ValueKind == JsonValueKind.String && one.ValueEquals(client.ClientId)),
+        _ => false,
+    };
+
+    private bool IsInTime(JsonElement claims) =>
+        claims.TryGetProperty("exp", out var exp) && exp.TryGetInt64(out var seconds) && seconds >= (clock.GetUtcNow() - Leeway).ToUnixTimeSeconds();
 
     /// <summary>What may be told about a user: <c>sub</c>, and what the host adds; of a standard claim only with its scope.</summary>
     public IEnumerable<KeyValuePair<string, object?>> ClaimsOf(User user, Client? client, IReadOnlyList<string> scopes)
@@ -83,7 +122,7 @@ internal sealed class IdTokens(Db db, OidcKeys keys, Issuer issuer, OAuthOptions
     }
 
     /// <summary>JSON of claims; a value may be anything that can be written.</summary>
-    public static ReadOnlySpan<byte> Write(IEnumerable<KeyValuePair<string, object?>> claims)
+    public static ReadOnlyMemory<byte> Write(IEnumerable<KeyValuePair<string, object?>> claims)
     {
         var buffer = new ArrayBufferWriter<byte>(512);
         using (var json = new Utf8JsonWriter(buffer, ApiJson.WriterOptions))
@@ -103,7 +142,7 @@ internal sealed class IdTokens(Db db, OidcKeys keys, Issuer issuer, OAuthOptions
             }
             json.WriteEndObject();
         }
-        return buffer.WrittenSpan;
+        return buffer.WrittenMemory;
     }
 
     /// <summary><c>at_hash</c>, <c>c_hash</c>: the left half of the SHA-256, OpenID Connect Core §3.1.3.6 and §3.3.2.11.</summary>
@@ -115,6 +154,20 @@ internal sealed class IdTokens(Db db, OidcKeys keys, Issuer issuer, OAuthOptions
     }
 
     private static readonly Sql<DateTimeOffset?> LastLogin = new("SELECT last_login FROM auth_user WHERE id = @id", row => row.TimeOrNull(0));
+
+    private static readonly Sql<AccessToken> ByJti = new(
+        $"""
+        SELECT t.id, t.scope, t.expires, {User.Columns}, {Client.Columns} FROM oauth2_provider_idtoken t
+        LEFT JOIN auth_user u ON u.id = t.user_id LEFT JOIN oauth2_provider_application a ON a.id = t.application_id WHERE t.jti = @jti
+        """,
+        row => new AccessToken
+        {
+            Id = row.Int(0),
+            Scopes = TokenText.Words(row.Text(1)),
+            Expires = row.Time(2),
+            User = row.IsNull(3) ? null : User.Read(row, 3),
+            Client = row.IsNull(3 + User.ColumnCount) ? null : Client.Read(row, 3 + User.ColumnCount),
+        });
 
     private static readonly Sql<long?> Insert = new(
         """

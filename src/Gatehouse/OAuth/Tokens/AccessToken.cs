@@ -8,7 +8,7 @@ using Gatehouse.Users;
 namespace Gatehouse.OAuth.Tokens;
 
 /// <summary>What a caller authenticated with: a row of <c>oauth2_provider_accesstoken</c> (DOT's <c>AccessToken</c>).</summary>
-public sealed class AccessToken
+public class AccessToken
 {
     internal long Id { get; init; }
 

@@ -1,5 +1,6 @@
 using Gatehouse.Authentication;
 using Gatehouse.Http;
+using Gatehouse.OAuth.OpenId;
 using Microsoft.AspNetCore.Http;
 
 namespace Gatehouse.OAuth.Tokens;
@@ -11,12 +12,14 @@ namespace Gatehouse.OAuth.Tokens;
 public class OAuth2Authentication : BaseAuthentication
 {
     private readonly OAuthTokens tokens;
+    private readonly IdTokens idTokens;
     private readonly GatehouseOptions options;
     private readonly TimeProvider clock;
 
-    internal OAuth2Authentication(OAuthTokens tokens, GatehouseOptions options, TimeProvider clock)
+    internal OAuth2Authentication(OAuthTokens tokens, IdTokens idTokens, GatehouseOptions options, TimeProvider clock)
     {
         this.tokens = tokens;
+        this.idTokens = idTokens;
         this.options = options;
         this.clock = clock;
     }
@@ -37,6 +40,9 @@ public class OAuth2Authentication : BaseAuthentication
         if (given.Answer is { } answer) return Outcome.Answer(answer);
         if (given.Refused) return Outcome.NotMine;
         var token = string.IsNullOrEmpty(given.Token) ? null : await tokens.FindAsync(given.Token, http.RequestAborted);
+        // What is shaped like an ID token and is none of ours may be for the next scheme: it is no error (oauthlib's JWTToken).
+        if (token is null && idTokens.LooksLikeOne(given.Token))
+            return await idTokens.FindBearerAsync(given.Token!, http.RequestAborted) is { } idToken ? Outcome.Succeed(idToken.User, idToken) : Outcome.NotMine;
         if (given.Token is { Length: > 0 } && BearerError.Of(token, http, options, clock.GetUtcNow()) is { } error)
         {
             http.Features.Set(error);
