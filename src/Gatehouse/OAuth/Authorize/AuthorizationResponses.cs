@@ -33,7 +33,7 @@ internal sealed class AuthorizationResponses(Db db, TokenIssuer issuer, Gatehous
                 Consume = (tx, tokens) => WriteAsync(tx, request, user, code, tokens.Now),
                 IdToken = request.WantsIdToken ? new IdTokenRequest(request.Nonce, request.StoredClaims, code) : null,
             };
-            if (await issuer.IssueAsync(request.Client, granted, request.Scopes, request.Resource, http.RequestAborted) is not { } tokens) return UsedUp(http);
+            if (await issuer.IssueAsync(http, request.Client, granted, request.Scopes, request.Resource) is not { } tokens) return UsedUp(http);
             members.Add(("access_token", tokens.AccessToken));
             members.Add(("expires_in", tokens.ExpiresIn.ToString(System.Globalization.CultureInfo.InvariantCulture)));
             members.Add(("token_type", "Bearer"));

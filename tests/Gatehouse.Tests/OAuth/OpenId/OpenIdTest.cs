@@ -118,7 +118,7 @@ public abstract class OpenIdTest : GatehouseTest
         var header = Decode(token, 0);
         var key = Assert.Single(keys, key => (string?)key!["kid"] == (string?)header["kid"] && (string?)key["alg"] == (string?)header["alg"])!;
         var signed = Encoding.ASCII.GetBytes(token[..token.LastIndexOf('.')]);
-        var signature = Base64Url.DecodeFromChars(token[(token.LastIndexOf('.') + 1)..]);
+        var signature = Base64Url.DecodeFromChars(token.AsSpan(token.LastIndexOf('.') + 1));
         byte[] Member(string name) => Base64Url.DecodeFromChars((string)key[name]!);
         if ((string?)key["kty"] == "RSA")
         {
