@@ -97,6 +97,7 @@ public class JWTStatelessUserAuthentication : JWTAuthentication
     {
         Id = id.ToString(),
         Username = token.GetString("username") ?? "",
+        Email = token.GetString("email"),
         IsStaff = token.IsTrue("is_staff"),
         IsSuperuser = token.IsTrue("is_superuser"),
     };

@@ -12,6 +12,9 @@ public class TokenUser
     /// <summary>The claim <c>username</c>, or empty.</summary>
     public string Username { get; init; } = "";
 
+    /// <summary>The claim <c>email</c>; null without it.</summary>
+    public string? Email { get; init; }
+
     /// <summary>The claim <c>is_staff</c>.</summary>
     public bool IsStaff { get; init; }
 

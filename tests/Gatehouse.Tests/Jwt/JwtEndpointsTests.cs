@@ -122,6 +122,21 @@ public sealed class JwtEndpointsTests : JwtTest
     }
 
     [Fact]
+    public async Task The_profile_of_a_stateless_caller_is_what_the_token_says()
+    {
+        var server = await StartServerAsync(options => options.RestFramework.DefaultAuthenticationClasses = ["JWTStatelessUserAuthentication"]);
+        var claims = Access(new User { Id = new UserId(77), Username = "" });
+
+        await server.Http.AskAsync("/api/accounts/profile/", "Bearer " + Sign(claims)).ShouldBeAsync(200, """{"id":77,"username":"","email":null,"is_staff":false}""");
+        claims["user_id"] = "alice";
+        claims["username"] = "alice";
+        claims["email"] = "alice@example.com";
+        claims["is_staff"] = true;
+        await server.Http.AskAsync("/api/accounts/profile/", "Bearer " + Sign(claims))
+            .ShouldBeAsync(200, """{"id":"alice","username":"alice","email":"alice@example.com","is_staff":true}""");
+    }
+
+    [Fact]
     public async Task Logging_out_everywhere_ends_all_refresh_tokens_of_the_user_and_no_others()
     {
         var alice = await Users.CreateAsync("alice");
