@@ -72,7 +72,8 @@ public static class GatehouseServices
         services.AddAuthenticationScheme<TokenAuthentication>(s => new TokenAuthentication(s.GetRequiredService<TokenStore>()));
 
         services.AddSingleton(s => JwtSetup.Keys(s.GetRequiredService<GatehouseOptions>(), s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<SigningKeys>>()));
-        services.AddSingleton(s => new JwtCodec(s.GetRequiredService<SigningKeys>(), s.GetRequiredService<GatehouseOptions>().Jwt.MaxTokenLength));
+        services.AddSingleton(s => new JwtCodec(
+            s.GetRequiredService<SigningKeys>(), s.GetRequiredService<GatehouseOptions>().Jwt.MaxTokenLength, s.GetRequiredService<GatehouseOptions>().Jwt.RememberedSignatures));
         services.AddSingleton<JwtTokens>();
         services.AddSingleton<JwtUsers>();
         services.AddSingleton(s => new TokenBlacklist(

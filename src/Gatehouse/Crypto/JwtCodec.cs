@@ -17,9 +17,10 @@ internal sealed class JwtCodec
 {
     public const int DefaultMaxLength = 8 * 1024;
 
+    public const int DefaultRemembered = 10_000;
+
     // What is verified once is remembered, unless it would take much room.
     private const int LongestRemembered = 2 * 1024;
-    private const int Capacity = 10_000;
 
     private static readonly SearchValues<char> Alphabet = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_");
     private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false, MaxDepth = 64 };
@@ -29,12 +30,17 @@ internal sealed class JwtCodec
     private readonly int maxLength;
     private readonly string ownHeader = "";
     private readonly byte[] secret = RandomNumberGenerator.GetBytes(32);
-    private readonly Remembered<UInt128, (SigningKey Key, JsonElement Claims)> verified = new(Capacity);
+    // By the key itself and not its object: JWK_URL brings new objects with each fetch.
+    private readonly Remembered<UInt128, (string Key, JsonElement Claims)>? verified;
 
-    public JwtCodec(SigningKeys keys, int maxLength = DefaultMaxLength)
+    /// <param name="keys">Which sign and verify.</param>
+    /// <param name="maxLength">The longest token that is looked at, in characters.</param>
+    /// <param name="remembered">How many verified tokens of public keys are remembered; 0 none.</param>
+    public JwtCodec(SigningKeys keys, int maxLength = DefaultMaxLength, int remembered = DefaultRemembered)
     {
         this.keys = keys;
         this.maxLength = maxLength;
+        if (remembered > 0) verified = new(remembered);
         if (keys.Signer is { } signer) ownHeader = HeaderOf(signer);
     }
 
@@ -127,11 +133,11 @@ internal sealed class JwtCodec
     private JsonElement? Verify(string token, in Parsed parsed, SigningKey key)
     {
         UInt128 mark = 0;
-        var remember = key.IsAsymmetric && token.Length <= LongestRemembered;
-        if (remember)
+        var remembered = key.IsAsymmetric && token.Length <= LongestRemembered ? verified : null;
+        if (remembered is not null)
         {
             mark = Mark(token);
-            if (verified.TryGet(mark, out var known)) return known.Key == key ? known.Claims : null;
+            if (remembered.TryGet(mark, out var known)) return known.Key == key.Thumbprint ? known.Claims : null;
         }
 
         var payload = token.AsSpan(parsed.First + 1, parsed.Second - parsed.First - 1);
@@ -151,7 +157,7 @@ internal sealed class JwtCodec
         }
 
         if (Decode(payload) is not { } bytes || Json(bytes) is not { } claims) return null;
-        if (remember) verified.Add(mark, (key, claims));
+        remembered?.Add(mark, (key.Thumbprint, claims));
         return claims;
     }
 

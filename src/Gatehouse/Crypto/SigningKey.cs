@@ -28,6 +28,9 @@ internal abstract class SigningKey
     /// <summary>The <c>kid</c>: that of the JWK, or made from the key itself, so that every server with the key names it alike.</summary>
     public string Id { get; private set; } = "";
 
+    /// <summary>The key itself, told by a digest (RFC 7638), whatever its <c>kid</c>. Of a secret a MAC under it: nothing that could be tried out.</summary>
+    public string Thumbprint { get; private set; } = "";
+
     public abstract bool CanSign { get; }
 
     /// <summary>Whether verifying is dear enough to remember what was verified.</summary>
@@ -56,7 +59,8 @@ internal abstract class SigningKey
             using var jwk = Jwk(text);
             var key = Make(algorithm, text, jwk?.RootElement);
             var named = jwk is not null && jwk.RootElement.TryGetProperty("kid", out var kid) && kid.ValueKind == JsonValueKind.String ? kid.GetString() : null;
-            key.Id = id is { Length: > 0 } ? id : named is { Length: > 0 } ? named : key.Thumbprint();
+            key.Thumbprint = key.MakeThumbprint();
+            key.Id = id is { Length: > 0 } ? id : named is { Length: > 0 } ? named : key.Thumbprint;
             return key;
         }
         catch (Exception error) when (error is CryptographicException or FormatException or InvalidOperationException or KeyNotFoundException)
@@ -211,8 +215,7 @@ internal abstract class SigningKey
         _ => HashAlgorithmName.SHA512,
     };
 
-    /// <summary>RFC 7638 for public keys. Of a secret nothing may be told that could be tried out, so it is a MAC under the secret itself.</summary>
-    protected virtual string Thumbprint()
+    protected virtual string MakeThumbprint()
     {
         var json = "{" + string.Join(',', PublicJwk.Select(member => $"\"{member.Name}\":\"{member.Value}\"")) + "}";
         return Base64Url.EncodeToString(SHA256.HashData(Encoding.ASCII.GetBytes(json)));
@@ -242,7 +245,7 @@ internal abstract class SigningKey
             return CryptographicOperations.FixedTimeEquals(right, signature);
         }
 
-        protected override string Thumbprint() => Base64Url.EncodeToString(HMACSHA256.HashData(secret, "gatehouse kid"u8).AsSpan(0, 12));
+        protected override string MakeThumbprint() => Base64Url.EncodeToString(HMACSHA256.HashData(secret, "gatehouse kid"u8).AsSpan(0, 12));
     }
 
     private sealed class Rsa : SigningKey

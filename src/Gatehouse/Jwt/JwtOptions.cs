@@ -146,6 +146,12 @@ public sealed class JwtOptions
     public int MaxTokenLength { get; set; } = Crypto.JwtCodec.DefaultMaxLength;
 
     /// <summary>
+    /// Of how many tokens it is remembered that their signature is right, with RS, PS and ES: times, blacklist and user are asked each time.
+    /// Default 10,000; 0: every signature is verified anew.
+    /// </summary>
+    public int RememberedSignatures { get; set; } = Crypto.JwtCodec.DefaultRemembered;
+
+    /// <summary>
     /// How long the very token that was just rotated may be sent again, by a client whose answer was lost, and gets the same new token. Any
     /// other use of a rotated token is theft then and ends all that came of it. Default 0, as in Django: no retry. Needs rotation with blacklisting.
     /// </summary>

@@ -34,6 +34,7 @@ internal static class JwtSetup
         _ = AuthTokenClasses(options);
         if (options.Audience.Any(string.IsNullOrEmpty)) throw Wrong("AUDIENCE", "holds an empty text.");
         if (options.MaxTokenLength is < 256 or > 32 * 1024) throw Wrong("MaxTokenLength", "must be between 256 and 32,768.");
+        if (options.RememberedSignatures is < 0 or > 1_000_000) throw Wrong("RememberedSignatures", "must be between 0 and 1,000,000.");
         foreach (var path in new[] { options.Path, options.SlidingPath })
             if (path.Length > 0 && (!path.StartsWith('/') || !path.EndsWith('/'))) throw Wrong("Path", $"is '{path}'; it begins and ends with a slash.");
         if (options.Path.Length < 2) throw Wrong("Path", "must name a path of its own, such as /api/token/.");

@@ -62,6 +62,19 @@ public sealed class JwkUrlTests : JwtTest
     }
 
     [Fact]
+    public async Task A_token_is_as_good_when_the_same_key_was_fetched_again()
+    {
+        Assert.Equal(200, await StatusAsync(SignedBy(FirstKey, "first")));
+        Clock.Advance(TimeSpan.FromMinutes(1));
+        var token = SignedBy(FirstKey, "first");
+        Assert.Equal(200, await StatusAsync(token));
+
+        Clock.Advance(TimeSpan.FromMinutes(4));
+        Assert.Equal(200, await StatusAsync(token));
+        Assert.Equal(2, asked);
+    }
+
+    [Fact]
     public async Task The_key_must_be_the_one_that_is_named()
     {
         Publish(Jwk(FirstKey, "first"), Jwk(SecondKey, "second"));
