@@ -1,5 +1,7 @@
 // Micro hash own|openssl SECONDS THREADS   hashes a second of a default password hash, on so many threads at once
 // Micro lookup DATABASE TOKEN              µs of the token's look-up, through Microsoft.Data.Sqlite and without it
+// Micro signatures                         µs of signing and verifying a JSON Web Token, by algorithm, and of the bare primitives
+// Micro commits DATABASE SECONDS CALLERS   durable commits a second, by so many callers at once
 using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
@@ -15,8 +17,15 @@ switch (args)
     case ["lookup", var database, var token]:
         Lookups.Run(database, token);
         return 0;
+    case ["signatures"]:
+        Signatures.Run();
+        return 0;
+    case ["commits", var database, var seconds, var callers]:
+        var commits = await Commits.RunAsync(database, double.Parse(seconds, CultureInfo.InvariantCulture), int.Parse(callers, CultureInfo.InvariantCulture));
+        Console.WriteLine(commits.ToString("0.0", CultureInfo.InvariantCulture));
+        return 0;
     default:
-        Console.Error.WriteLine("Usage: Micro hash own|openssl SECONDS THREADS | Micro lookup DATABASE TOKEN");
+        Console.Error.WriteLine("Usage: Micro hash own|openssl SECONDS THREADS | lookup DATABASE TOKEN | signatures | commits DATABASE SECONDS CALLERS");
         return 2;
 }
 
