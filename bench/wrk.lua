@@ -1,5 +1,6 @@
 -- Sends the raw requests of the file BENCH_REQUESTS in turn (separated by a NUL byte); "#########" in one becomes a number that no other
--- has. With BENCH_COUNT, answers are counted by status. The last line printed is the result as JSON.
+-- has. With BENCH_COUNT, answers are counted by status. With BENCH_ROTATE, each request is sent once, and each refresh token that comes
+-- back makes the next one: a chain of rotations for each connection. The last line printed is the result as JSON.
 local requests, at, serial = {}, 0, tonumber(os.getenv("BENCH_SERIAL") or "0")
 local threads = {}
 
@@ -17,6 +18,20 @@ function request()
   if not numbered then return requests[at] end
   serial = serial + 1
   return (requests[at]:gsub("#########", string.format("%09d", serial)))
+end
+
+if os.getenv("BENCH_ROTATE") then
+  function request()
+    -- None left means that rotations failed: what is sent again is refused, and counted.
+    return #requests > 1 and table.remove(requests, 1) or requests[1]
+  end
+
+  function response(status, headers, body)
+    local token = body:match('"refresh":"([^"]+)"')
+    if not token then return end
+    local sent = '{"refresh":"' .. token .. '"}'
+    requests[#requests + 1] = "POST /api/token/refresh/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: " .. #sent .. "\r\n\r\n" .. sent
+  end
 end
 
 s2xx, s4xx, s503, s5xx = 0, 0, 0, 0
