@@ -12,7 +12,7 @@ internal static class ChangePassword
     public static Command Make(Func<ParseResult, CommandContext> context)
     {
         var username = new Argument<string>("username") { Description = "Whose password." };
-        var command = new Command("changepassword", "Set a user's password; asks for the new one. Sessions of the user end.") { username };
+        var command = new Command("changepassword", "Set a user's password; asks for the new one. The user's sessions and refresh tokens end.") { username };
         CommandContext.SetAction(command, context, (parsed, services) => RunAsync(services.GetRequiredService<UserAccounts>(), parsed.GetValue(username)!));
         return command;
     }

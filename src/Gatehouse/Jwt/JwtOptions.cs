@@ -181,6 +181,12 @@ public sealed class JwtOptions
     /// </summary>
     public bool? ChecksEveryRefresh { get; set; }
 
+    /// <summary>
+    /// Whether a new password ends all recorded refresh and sliding tokens of the user, in the same transaction. Null, the default: except
+    /// under the profile Django, where they live on. <see cref="CheckRevokeToken"/> ends access tokens as well, and sees changes made by Django.
+    /// </summary>
+    public bool? PasswordChangeEndsTokens { get; set; }
+
     /// <summary>Keep refresh tokens in a cookie that scripts cannot read. Default off.</summary>
     public RefreshCookieOptions RefreshCookie { get; } = new();
 }

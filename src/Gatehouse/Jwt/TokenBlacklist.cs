@@ -39,6 +39,9 @@ public sealed class TokenBlacklist
     internal async Task PrepareAsync(CancellationToken ct)
     {
         IsInstalled = await db.FirstAsync(Tables, ct) is not null;
+        if (IsInstalled && (options.PasswordChangeEndsTokens ?? root.Profile != Profile.Django)) accounts.AlsoWithEachNewPassword.Add(EndAllAsync);
+        if (!IsInstalled && options.PasswordChangeEndsTokens is true)
+            throw new SettingException("SIMPLE_JWT: PasswordChangeEndsTokens is on, but the database has no tables of rest_framework_simplejwt.token_blacklist; take it out, or add that app.");
         if (IsInstalled || !options.BlacklistAfterRotation) return;
         if (root.Profile != Profile.Django || TracksFamilies)
             throw new SettingException(
@@ -56,8 +59,10 @@ public sealed class TokenBlacklist
     {
         if (!IsInstalled) throw new InvalidOperationException("The database has no tables of rest_framework_simplejwt.token_blacklist.");
         var now = clock.GetUtcNow();
-        return db.WriteAsync(tx => tx.RunAsync(EndAllOfUser, ("now", now), ("user", user)), ct);
+        return db.WriteAsync(tx => EndAllAsync(tx, user, now), ct);
     }
+
+    private static Task<int> EndAllAsync(Tx tx, UserId user, DateTimeOffset now) => tx.RunAsync(EndAllOfUser, ("now", now), ("user", user));
 
     /// <summary>Deletes recorded tokens whose time is over (simplejwt's <c>flushexpiredtokens</c>).</summary>
     /// <param name="progress">Told after each batch how many are gone.</param>

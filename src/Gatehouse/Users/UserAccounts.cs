@@ -34,6 +34,9 @@ public sealed class UserAccounts
     /// <summary>What features write in the transaction that makes a user.</summary>
     internal IList<Func<Tx, UserId, DateTimeOffset, Task>> AlsoWithEachUser { get; } = [];
 
+    /// <summary>What features write in the transaction that sets a password: when its answer is there, so is all of it.</summary>
+    internal IList<Func<Tx, UserId, DateTimeOffset, Task>> AlsoWithEachNewPassword { get; } = [];
+
     private static readonly Sql<User> ByName = new($"SELECT {User.Columns} FROM auth_user u WHERE u.username = @username", User.Read);
     private static readonly Sql<User> ById = new($"SELECT {User.Columns} FROM auth_user u WHERE u.id = @id", User.Read);
 
@@ -149,12 +152,23 @@ public sealed class UserAccounts
         """,
         row => new UserId(row.Int(0)));
 
-    /// <summary>Sets a password without asking for the old one. Sessions made with the old one end.</summary>
+    /// <summary>
+    /// Sets a password without asking for the old one. Sessions made with the old one end, and recorded JSON Web Tokens, unless settings say
+    /// otherwise (<c>Jwt:PasswordChangeEndsTokens</c>).
+    /// </summary>
     /// <returns>False when there is no such user any more.</returns>
     public async Task<bool> SetPasswordAsync(UserId id, string password, CancellationToken ct)
     {
         var encoded = await work.RunAsync(() => hashes.Make(password), ct);
-        return await db.WriteAsync(tx => tx.RunAsync(SetPassword, ("password", encoded), ("id", id)), ct) == 1;
+        var now = clock.GetUtcNow();
+        return await db.WriteAsync(
+            async tx =>
+            {
+                if (await tx.RunAsync(SetPassword, ("password", encoded), ("id", id)) != 1) return false;
+                foreach (var step in AlsoWithEachNewPassword) await step(tx, id, now);
+                return true;
+            },
+            ct);
     }
 
     private static readonly Sql SetPassword = new("UPDATE auth_user SET password = @password WHERE id = @id");

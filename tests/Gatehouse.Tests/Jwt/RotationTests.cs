@@ -1,4 +1,5 @@
 using Gatehouse.Jwt;
+using Gatehouse.Users;
 using Xunit;
 
 namespace Gatehouse.Tests.Jwt;
@@ -14,7 +15,9 @@ public sealed class RotationTests : JwtTest
         options.Jwt.BlacklistAfterRotation = true;
     }
 
-    private const string Live = "SELECT count(*) || '' FROM token_blacklist_outstandingtoken o WHERE NOT EXISTS (SELECT 1 FROM token_blacklist_blacklistedtoken b WHERE b.token_id = o.id)";
+    private const string AreLive = "FROM token_blacklist_outstandingtoken o WHERE NOT EXISTS (SELECT 1 FROM token_blacklist_blacklistedtoken b WHERE b.token_id = o.id)";
+    private const string Live = "SELECT count(*) || '' " + AreLive;
+    private const string LiveIds = "SELECT o.jti " + AreLive + " ORDER BY o.id";
 
     // R1, R16
     [Fact]
@@ -66,6 +69,62 @@ public sealed class RotationTests : JwtTest
             Assert.All(await Task.WhenAll(refreshing), answer => Assert.True((int)answer.StatusCode is 200 or 401));
             // What was made before it is ended by it, and after it nothing is made.
             Assert.Equal(["0"], Database.Rows(Live));
+        }
+    }
+
+    // R11
+    [Fact]
+    public async Task Nothing_survives_a_new_password()
+    {
+        var alice = await Users.CreateAsync("alice");
+        var accounts = Server.Get<UserAccounts>();
+        for (var round = 0; round < Rounds; round++)
+        {
+            var pairs = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => ObtainAsync("alice")));
+            var busy = pairs.Select(pair => RefreshAsync(pair.Refresh))
+                .Append(PostAsync("/api/token/", new { username = "alice", password = TestUsers.PasswordOf("alice") })).ToList();
+            Assert.True(await accounts.SetPasswordAsync(alice.Id, $"another password {round}", Ct));
+            Assert.All(await Task.WhenAll(busy), answer => Assert.True((int)answer.StatusCode is 200 or 401));
+            // What was made before it is ended by it, and after it nothing is made: neither from a token nor with the old password.
+            Assert.Equal(["0"], Database.Rows(Live));
+            await Users.SetPasswordAsync(alice, TestUsers.PasswordOf("alice"));
+        }
+    }
+
+    // R11
+    [Fact]
+    public async Task Under_the_profile_Django_refresh_tokens_survive_a_new_password_unless_told_otherwise()
+    {
+        var alice = await Users.CreateAsync("alice");
+        foreach (var (ends, status) in new (bool?, int)[] { (null, 200), (false, 200), (true, 401) })
+        {
+            var server = await StartServerAsync(options => (options.Profile, options.Jwt.PasswordChangeEndsTokens) = (Profile.Django, ends));
+            var (_, refresh) = await ObtainAsync("alice", server);
+            await server.Get<UserAccounts>().SetPasswordAsync(alice.Id, TestUsers.PasswordOf("alice"), Ct);
+
+            await RefreshAsync(refresh, server).ShouldBeAsync(status);
+        }
+    }
+
+    // R11
+    [Fact]
+    public async Task No_token_of_a_deactivated_user_can_be_used_whenever_it_was_made()
+    {
+        var alice = await Users.CreateAsync("alice");
+        for (var round = 0; round < Rounds; round++)
+        {
+            var pairs = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => ObtainAsync("alice")));
+            var refreshing = pairs.Select(pair => RefreshAsync(pair.Refresh)).ToList();
+            await Users.DeactivateAsync(alice);
+            var before = Database.Rows(LiveIds);
+            foreach (var answer in await Task.WhenAll(refreshing))
+            {
+                Assert.True((int)answer.StatusCode is 200 or 401);
+                if ((int)answer.StatusCode == 200) await RefreshAsync((await PairAsync(answer)).Refresh).ShouldBeAsync(401);
+            }
+            // No rotation was committed after it.
+            Assert.Equal(before, Database.Rows(LiveIds));
+            Database.Execute("UPDATE auth_user SET is_active = 1");
         }
     }
 
