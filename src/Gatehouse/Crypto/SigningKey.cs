@@ -41,6 +41,9 @@ internal abstract class SigningKey
     /// <summary>The members of its public JWK, in the order of RFC 7638; none for a secret.</summary>
     public virtual IReadOnlyList<(string Name, string Value)> PublicJwk => [];
 
+    /// <summary>What is weaker than RFC 7518 wants, though not too weak; null when nothing is. Tells nothing of the key.</summary>
+    public virtual string? Weakness => null;
+
     public abstract void Sign(ReadOnlySpan<byte> data, Span<byte> signature);
 
     /// <returns>False also for a signature of the wrong length or form; never throws.</returns>
@@ -226,6 +229,10 @@ internal abstract class SigningKey
         public override bool CanSign => true;
 
         public override int SignatureLength { get; } = int.Parse(algorithm.AsSpan(2), CultureInfo.InvariantCulture) / 8;
+
+        public override string? Weakness => secret.Length < SignatureLength
+            ? $"has {secret.Length} bytes; for {Algorithm} it should have at least {SignatureLength} (RFC 7518 section 3.2). Make one with: openssl rand -base64 64"
+            : null;
 
         public override void Sign(ReadOnlySpan<byte> data, Span<byte> signature)
         {

@@ -10,4 +10,7 @@ internal static partial class JwtLog
     [LoggerMessage(1202, LogLevel.Warning,
         "BLACKLIST_AFTER_ROTATION is on, but the database has no tables of token_blacklist: rotated refresh tokens stay alive, as in simplejwt")]
     public static partial void BlacklistNotInstalled(this ILogger logger);
+
+    [LoggerMessage(1203, LogLevel.Warning, "SIMPLE_JWT: {Setting} {Weakness}")]
+    public static partial void KeyIsShort(this ILogger logger, string setting, string weakness);
 }

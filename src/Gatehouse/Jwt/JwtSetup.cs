@@ -1,5 +1,6 @@
 using Gatehouse.Crypto;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Gatehouse.Jwt;
 
@@ -49,16 +50,16 @@ internal static class JwtSetup
             if (cookie.Name.Length == 0 || cookie.Name.Any(c => c is <= ' ' or > '~' or ';' or '=' or ',') || cookie.Name.StartsWith("__Host-", StringComparison.Ordinal))
                 throw Wrong("RefreshCookie: Name", "must be a cookie name; __Host- does not fit, since the cookie is bound to a path.");
         }
-        _ = Keys(options, root, remote: null);
+        _ = Keys(options, root, remote: null, NullLogger.Instance);
         if (options.JwkUrl.Length > 0)
         {
             if (IsSecret(options.Algorithm)) throw Wrong("JWK_URL", "is for public keys, and HS has none; set ALGORITHM or take it out.");
-            using var _ = MakeJwkSet(options, TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance);
+            using var _ = MakeJwkSet(options, TimeProvider.System, NullLogger.Instance);
         }
     }
 
     public static SigningKeys Keys(GatehouseOptions root, TimeProvider clock, ILogger log) =>
-        Keys(root.Jwt, root, root.Jwt.JwkUrl.Length > 0 ? MakeJwkSet(root.Jwt, clock, log) : null);
+        Keys(root.Jwt, root, root.Jwt.JwkUrl.Length > 0 ? MakeJwkSet(root.Jwt, clock, log) : null, log);
 
     public static TokenClass[] AuthTokenClasses(JwtOptions options)
     {
@@ -67,8 +68,19 @@ internal static class JwtSetup
         return classes.Length > 0 ? classes : throw Wrong("AUTH_TOKEN_CLASSES", "is empty: no token would be accepted.");
     }
 
-    private static SigningKeys Keys(JwtOptions options, GatehouseOptions root, JwkSet? remote)
+    private static SigningKeys Keys(JwtOptions options, GatehouseOptions root, JwkSet? remote, ILogger log)
     {
+        SigningKey Parse(string setting, string algorithm, string text, string? id = null)
+        {
+            var key = JwtSetup.Parse(setting, algorithm, text, id);
+            if (key.Weakness is { } weakness)
+            {
+                if (root.Profile == Profile.Strict) throw Wrong(setting, weakness);
+                log.KeyIsShort(setting, weakness);
+            }
+            return key;
+        }
+
         if (!SigningKey.Algorithms.Contains(options.Algorithm))
             throw Wrong("ALGORITHM", $"is {options.Algorithm}; write one of {string.Join(", ", SigningKey.Algorithms)}.");
         var keys = new List<SigningKey>();

@@ -25,8 +25,32 @@ public sealed class JwtSettingsTests : JwtTest
         Assert.Contains("SIGNING_KEY is missing", await RefusalAsync(options => options.Jwt.Algorithm = "ES256"), StringComparison.Ordinal);
     }
 
+    // J18
+    [Theory]
+    [InlineData("HS384", 47, 48)]
+    [InlineData("HS512", 63, 64)]
+    public async Task A_key_shorter_than_its_hash_is_told_in_the_log_and_refused_under_Strict(string algorithm, int bytes, int wanted)
+    {
+        var told = $"SIMPLE_JWT: SIGNING_KEY has {bytes} bytes; for {algorithm} it should have at least {wanted}";
+        void Configure(GatehouseOptions options, int length) => (options.Jwt.Algorithm, options.Jwt.SigningKey) = (algorithm, (SecretKey + SecretKey)[..length]);
+
+        await StartServerAsync(options => Configure(options, wanted));
+        Assert.DoesNotContain(Log.Lines, line => line.Contains("SIGNING_KEY", StringComparison.Ordinal));
+        var server = await StartServerAsync(options => Configure(options, bytes));
+        Assert.Single(Log.Lines, line => line.StartsWith("Warning", StringComparison.Ordinal) && line.Contains(told, StringComparison.Ordinal));
+        await Users.CreateAsync("alice");
+        await RefreshAsync((await ObtainAsync("alice", server)).Refresh, server).ShouldBeAsync(200);
+
+        Assert.StartsWith(told, await RefusalAsync(options =>
+        {
+            Configure(options, bytes);
+            options.Profile = Profile.Strict;
+        }), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("""{"ALGORITHM":"none"}""", "ALGORITHM")]
+    [InlineData("""{"REMEMBERED_SIGNATURES":-1}""", "RememberedSignatures")]
     [InlineData("""{"ACCESS_TOKEN_LIFETIME":0}""", "ACCESS_TOKEN_LIFETIME")]
     [InlineData("""{"AUTH_HEADER_TYPES":[]}""", "AUTH_HEADER_TYPES")]
     [InlineData("""{"USER_ID_FIELD":"uuid"}""", "USER_ID_FIELD")]
