@@ -90,6 +90,7 @@ public sealed class HostileTokenTests : JwtTest
         await IsRefusedAsync(Sign(claims.ToJsonString()[..^1] + $",\"{claim}\":{value}}}"));
     }
 
+    // J19
     [Fact]
     public async Task A_user_id_is_a_whole_number_or_its_text()
     {
@@ -103,6 +104,7 @@ public sealed class HostileTokenTests : JwtTest
         await IsRefusedAsync(Sign(claims));
     }
 
+    // J12
     [Fact]
     public async Task Doubled_members_are_refused_wherever_they_stand()
     {
@@ -115,6 +117,7 @@ public sealed class HostileTokenTests : JwtTest
         await IsRefusedAsync(Sign(claims + "}/**/"));
     }
 
+    // J11
     [Fact]
     public async Task A_time_counts_to_the_second()
     {
@@ -136,6 +139,7 @@ public sealed class HostileTokenTests : JwtTest
         Assert.Equal(200, await StatusAsync(token));
     }
 
+    // J11
     [Fact]
     public async Task Leeway_moves_both_edges()
     {
@@ -154,6 +158,7 @@ public sealed class HostileTokenTests : JwtTest
         Assert.Equal(401, await Ask(Second + 99, Second + 11));
     }
 
+    // J8, J9
     [Fact]
     public async Task Issuer_and_audience_are_compared_whole()
     {
@@ -179,6 +184,27 @@ public sealed class HostileTokenTests : JwtTest
             Assert.Equal(401, await Ask("https://id.example.com", wrong));
         var (access, _) = await ObtainAsync("alice", server);
         Assert.Equal(("https://id.example.com", "shop"), (ClaimsOf(access).GetProperty("iss").GetString(), ClaimsOf(access).GetProperty("aud").GetString()));
+    }
+
+    // J4
+    [Fact]
+    public async Task A_kid_of_10_kB_is_refused() =>
+        await IsRefusedAsync(Sign(Access(await Users.CreateAsync("alice")), $$"""{"alg":"HS256","kid":"{{new string('k', 10_000)}}"}"""));
+
+    // J10
+    [Fact]
+    public async Task A_token_of_one_kind_is_none_of_another()
+    {
+        var alice = await Users.CreateAsync("alice");
+        foreach (var kind in new[] { "access", "sliding", "logout", "refresh " })
+        {
+            var claims = Refresh(alice);
+            claims["token_type"] = kind;
+            const string Wrong = """{"detail":"Token has wrong type","code":"token_not_valid"}""";
+            await RefreshAsync(Sign(claims)).ShouldBeAsync(401, Wrong);
+            await PostAsync("/api/token/blacklist/", new { refresh = Sign(claims) }).ShouldBeAsync(401, Wrong);
+            if (kind != "sliding") await PostAsync("/api/token/sliding/refresh/", new { token = Sign(claims) }).ShouldBeAsync(401, Wrong);
+        }
     }
 
     // J16, J17

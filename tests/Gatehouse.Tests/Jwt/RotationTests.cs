@@ -140,6 +140,7 @@ public sealed class RotationTests : JwtTest
         Assert.Equal([$"{foreign}|1"], Database.Rows("SELECT o.token, o.user_id || '' FROM token_blacklist_outstandingtoken o JOIN token_blacklist_blacklistedtoken b ON b.token_id = o.id"));
     }
 
+    // J21
     [Fact]
     public async Task After_a_password_change_the_revoke_claim_ends_refresh_and_access_tokens()
     {
@@ -245,6 +246,60 @@ public sealed class RotationTests : JwtTest
         for (var i = 0; i < 10; i++) await RefreshAsync(first, server).ShouldBeAsync(401, Blacklisted);
         Assert.True(watch.Elapsed < TimeSpan.FromSeconds(1), $"{watch.Elapsed}");
         await RefreshAsync(last, server).ShouldBeAsync(401, Blacklisted);
+    }
+
+    // R8
+    [Fact]
+    public async Task A_token_whose_rotation_could_not_be_written_is_not_used_up()
+    {
+        await Users.CreateAsync("alice");
+        var (_, refresh) = await ObtainAsync("alice");
+        Database.Execute("CREATE TRIGGER broken BEFORE INSERT ON token_blacklist_outstandingtoken BEGIN SELECT RAISE(ABORT, 'broken'); END");
+        await RefreshAsync(refresh).ShouldBeAsync(500);
+        Database.Execute("DROP TRIGGER broken");
+
+        Task<HttpResponseMessage> refreshing;
+        using (var other = Database.Connect())
+        {
+            using var begin = other.CreateCommand();
+            begin.CommandText = "BEGIN IMMEDIATE";
+            begin.ExecuteNonQuery();
+            refreshing = RefreshAsync(refresh);
+            // The request has come in and waits for the lock, or it comes to a lock that is gone: it is answered all the same.
+            await Http.AskAsync("/health/live").ShouldBeAsync(200);
+        }
+        await refreshing.ShouldBeAsync(200);
+        await RefreshAsync(refresh).ShouldBeAsync(401, Blacklisted);
+    }
+
+    // R14
+    [Fact]
+    public async Task Flushing_expired_tokens_takes_no_live_one_while_they_rotate()
+    {
+        const int Expired = 5000;
+        for (var i = 0; i < 8; i++) await Users.CreateAsync($"user{i}");
+        Database.Execute($"""
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {Expired})
+            INSERT INTO token_blacklist_outstandingtoken (token, created_at, expires_at, jti, user_id) SELECT 'x', '2026-01-01 00:00:00', '2026-01-02 00:00:00', 'old' || i, 1 FROM n;
+            INSERT INTO token_blacklist_blacklistedtoken (blacklisted_at, token_id) SELECT '2026-01-01 00:00:00', id FROM token_blacklist_outstandingtoken WHERE id % 2 = 0
+            """);
+        var blacklist = Server.Get<TokenBlacklist>();
+        var rotating = Task.WhenAll(Enumerable.Range(0, 8).Select(async i =>
+        {
+            var chain = new List<string> { (await ObtainAsync($"user{i}")).Refresh };
+            for (var turn = 0; turn < 5 * Rounds; turn++) chain.Add((await PairAsync(await RefreshAsync(chain[^1]))).Refresh);
+            return chain;
+        }));
+        var flushed = 0;
+        do flushed += await blacklist.FlushExpiredAsync(ct: Ct);
+        while (!rotating.IsCompleted);
+
+        Assert.Equal(Expired, flushed);
+        foreach (var chain in await rotating)
+        {
+            foreach (var dead in chain[..^1]) await RefreshAsync(dead).ShouldBeAsync(401, Blacklisted);
+            await RefreshAsync(chain[^1]).ShouldBeAsync(200);
+        }
     }
 
     // R6
