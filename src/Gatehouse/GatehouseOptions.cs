@@ -47,6 +47,12 @@ public sealed class GatehouseOptions
     public IList<string> SecretKeyFallbacks { get; set; } = [];
 
     /// <summary>
+    /// Tokens that were issued before this moment are refused: JSON Web Tokens by their <c>iat</c>, and without one. For after a backup was
+    /// restored, when what had been revoked since is alive again. Null, the default: all are taken.
+    /// </summary>
+    public DateTimeOffset? TokensNotBefore { get; set; }
+
+    /// <summary>
     /// Host names that are served; <c>.example.com</c> covers subdomains, <c>*</c> all (<c>ALLOWED_HOSTS</c>). Default: this machine's own.
     /// </summary>
     public IList<string> AllowedHosts { get; set; } = [];

@@ -17,6 +17,8 @@ internal sealed class GatehouseStart(IServiceProvider services, GatehouseOptions
     {
         _ = services.GetRequiredService<PasswordHashes>();
         _ = services.GetRequiredService<PasswordPolicy>();
+        if (options.TokensNotBefore > services.GetRequiredService<TimeProvider>().GetUtcNow())
+            throw new SettingException("TokensNotBefore is still to come: until then even new tokens would be refused. Write a moment that is past, such as that of the restore.");
         var accounts = services.GetRequiredService<UserAccounts>();
         if (options.AuthToken.CreateForNewUsers)
             accounts.AlsoWithEachUser.Add((tx, user, now) => tx.RunAsync(AuthToken.Insert, ("key", AuthToken.NewKey()), ("now", now), ("user", user)));

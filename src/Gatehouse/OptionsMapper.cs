@@ -56,6 +56,7 @@ internal static class OptionsMapper
         }
         if (type == typeof(int)) return int.TryParse(Text(value), CultureInfo.InvariantCulture, out var number) ? number : throw Wrong(value, path, "a whole number");
         if (type == typeof(TimeSpan)) return Duration(value) ?? throw Wrong(value, path, "seconds, hh:mm:ss or an ISO 8601 duration such as PT30M");
+        if (type == typeof(DateTimeOffset)) return Moment(value) ?? throw Wrong(value, path, "a moment in UTC such as 2026-07-01T12:00:00Z");
         if (type.IsEnum)
         {
             return Text(value) is { } name && Enum.GetNames(type).FirstOrDefault(one => one.Equals(name, StringComparison.OrdinalIgnoreCase)) is { } known
@@ -95,6 +96,14 @@ internal static class OptionsMapper
         JsonValueKind.False => "false",
         _ => null,
     };
+
+    // With its zone: a moment that means another one on another machine is none.
+    private static DateTimeOffset? Moment(JsonElement value) =>
+        DateTimeOffset.TryParseExact(
+            Text(value), ["yyyy-MM-dd'T'HH:mm:ss.FFFFFF'Z'", "yyyy-MM-dd'T'HH:mm:ss.FFFFFFzzz"], CultureInfo.InvariantCulture,
+            DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var moment)
+            ? moment
+            : null;
 
     private static TimeSpan? Duration(JsonElement value)
     {

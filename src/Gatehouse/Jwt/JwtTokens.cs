@@ -22,6 +22,7 @@ internal sealed class JwtTokens
     private readonly JwtCodec codec;
     private readonly TimeProvider clock;
     private readonly HashSet<string> notCopied;
+    private readonly double? notBefore;
 
     public JwtTokens(GatehouseOptions root, JwtCodec codec, TimeProvider clock)
     {
@@ -30,6 +31,7 @@ internal sealed class JwtTokens
         this.codec = codec;
         this.clock = clock;
         notCopied = [options.TokenTypeClaim, "exp", options.JtiClaim, "jti", "iat"];
+        notBefore = (root.TokensNotBefore - DateTimeOffset.UnixEpoch)?.TotalSeconds;
         Challenge = $"{options.AuthHeaderTypes[0]} realm=\"api\"";
     }
 
@@ -152,7 +154,14 @@ internal sealed class JwtTokens
     // PyJWT's order: iat, nbf, exp, iss, aud, sub, jti. Times are numbers here; PyJWT takes texts of digits too, and simplejwt fails on them.
     private string? RefuseRegistered(JsonElement claims)
     {
-        if (claims.TryGetProperty("iat", out var iat) && (Seconds(iat) is not { } issued || IsAhead(issued))) return Invalid;
+        if (claims.TryGetProperty("iat", out var iat))
+        {
+            if (Seconds(iat) is not { } issued || IsAhead(issued) || issued < notBefore) return Invalid;
+        }
+        else if (notBefore is not null)
+        {
+            return Invalid;
+        }
         if (claims.TryGetProperty("nbf", out var nbf) && (Seconds(nbf) is not { } begin || IsAhead(begin))) return Invalid;
         if (claims.TryGetProperty("exp", out var exp))
         {

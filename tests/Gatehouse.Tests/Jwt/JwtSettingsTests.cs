@@ -178,6 +178,57 @@ public sealed class JwtSettingsTests : JwtTest
         await before.Http.AskAsync("/jwt/", "Bearer " + access).ShouldBeAsync(401);
     }
 
+    // R20
+    [Fact]
+    public async Task Tokens_issued_before_a_moment_are_refused_and_those_after_it_are_taken()
+    {
+        var alice = await Users.CreateAsync("alice");
+        var first = await StartServerAsync();
+        var before = await ObtainAsync("alice", first);
+        var sliding = (string)(await (await PostAsync("/api/token/sliding/", new { username = "alice", password = TestUsers.PasswordOf("alice") }, first)).JsonAsync())["token"]!;
+        Clock.Advance(TimeSpan.FromSeconds(1));
+        var moment = Clock.Now;
+        var server = await StartServerAsync(options => options.TokensNotBefore = moment);
+
+        const string Invalid = """{"detail":"Token is invalid","code":"token_not_valid"}""";
+        await RefreshAsync(before.Refresh, server).ShouldBeAsync(401, Invalid);
+        await PostAsync("/api/token/sliding/refresh/", new { token = sliding }, server).ShouldBeAsync(401, Invalid);
+        await PostAsync("/api/token/verify/", new { token = before.Access }, server).ShouldBeAsync(401, Invalid);
+        await server.Http.AskAsync("/jwt/", "Bearer " + before.Access).ShouldBeAsync(401);
+        await server.Http.AskAsync("/stateless/", "Bearer " + before.Access).ShouldBeAsync(401);
+        var ageless = Access(alice);
+        ageless.Remove("iat");
+        await server.Http.AskAsync("/jwt/", "Bearer " + Sign(ageless)).ShouldBeAsync(401);
+        await first.Http.AskAsync("/jwt/", "Bearer " + Sign(ageless)).ShouldBeAsync(200);
+
+        // A token says the second in which it was made: one of the moment's own second may be older than it.
+        Clock.Advance(TimeSpan.FromSeconds(1));
+        var after = await ObtainAsync("alice", server);
+        await server.Http.AskAsync("/jwt/", "Bearer " + after.Access).ShouldBeAsync(200);
+        await RefreshAsync(after.Refresh, server).ShouldBeAsync(200);
+    }
+
+    [Theory]
+    [InlineData("\"2026-07-01T12:00:00Z\"", "2026-07-01T12:00:00.0000000+00:00")]
+    [InlineData("\"2026-07-01T14:00:00.25+02:00\"", "2026-07-01T12:00:00.2500000+00:00")]
+    [InlineData("\"2026-07-01T12:00:00\"", null)]
+    [InlineData("\"2026-07-01\"", null)]
+    [InlineData("\"1/7/2026 12:00\"", null)]
+    [InlineData("1782907200", null)]
+    public void A_moment_has_its_zone(string json, string? moment)
+    {
+        var options = new GatehouseOptions();
+        void Set() => OptionsMapper.Set(options, "TokensNotBefore", JsonElement.Parse(json), "TokensNotBefore");
+
+        if (moment is null) Assert.Contains("a moment in UTC such as", Assert.Throws<SettingException>(Set).Message, StringComparison.Ordinal);
+        else Set();
+        Assert.Equal(moment, options.TokensNotBefore?.ToString("O"));
+    }
+
+    [Fact]
+    public async Task A_moment_to_come_stops_the_start() =>
+        Assert.Contains("TokensNotBefore is still to come", await RefusalAsync(options => options.TokensNotBefore = Clock.Now + TimeSpan.FromSeconds(1)), StringComparison.Ordinal);
+
     [Fact]
     public async Task Without_the_tables_of_the_blacklist_tokens_work_and_rotation_with_blacklisting_is_refused()
     {
@@ -188,6 +239,7 @@ public sealed class JwtSettingsTests : JwtTest
         var (_, refresh) = await ObtainAsync("alice", server);
         await RefreshAsync(refresh, server).ShouldBeAsync(200);
         await PostAsync("/api/token/blacklist/", new { refresh }, server).ShouldBeAsync(404);
+        Assert.Contains("PasswordChangeEndsTokens", await RefusalAsync(options => options.Jwt.PasswordChangeEndsTokens = true), StringComparison.Ordinal);
         Assert.Contains("BLACKLIST_AFTER_ROTATION", await RefusalAsync(options => options.Jwt.RotateRefreshTokens = options.Jwt.BlacklistAfterRotation = true), StringComparison.Ordinal);
     }
 
