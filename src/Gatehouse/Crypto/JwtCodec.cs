@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Buffers.Binary;
 using System.Buffers.Text;
-using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -21,6 +20,7 @@ internal sealed class JwtCodec
 
     // What is verified once is remembered, unless it would take much room.
     private const int LongestRemembered = 2 * 1024;
+    private const int SecretLength = 32;
 
     private static readonly SearchValues<char> Alphabet = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_");
     private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false, MaxDepth = 64 };
@@ -29,7 +29,7 @@ internal sealed class JwtCodec
     private readonly SigningKeys keys;
     private readonly int maxLength;
     private readonly string ownHeader = "";
-    private readonly byte[] secret = RandomNumberGenerator.GetBytes(32);
+    private readonly byte[] secret = RandomNumberGenerator.GetBytes(SecretLength);
     // By the key itself and not its object: JWK_URL brings new objects with each fetch.
     private readonly Remembered<UInt128, (string Key, JsonElement Claims)>? verified;
 
@@ -47,9 +47,10 @@ internal sealed class JwtCodec
     public bool CanSign => keys.Signer is not null;
 
     /// <summary>The claims of a token whose signature is right; null for all else. What the claims say, times included, is not looked at.</summary>
-    public async ValueTask<JsonElement?> ReadAsync(string token)
+    public ValueTask<JsonElement?> ReadAsync(string token) => keys.Remote is { } remote ? ReadRemoteAsync(token, remote) : new(Read(token));
+
+    private async ValueTask<JsonElement?> ReadRemoteAsync(string token, JwkSet remote)
     {
-        if (keys.Remote is not { } remote) return Read(token);
         if (!TryParse(token, out var parsed)) return null;
         return await remote.FindAsync(parsed.KeyId) is { } key && key.Algorithm == parsed.Algorithm ? Verify(token, parsed, key) : null;
     }
@@ -136,7 +137,7 @@ internal sealed class JwtCodec
         var remembered = key.IsAsymmetric && token.Length <= LongestRemembered ? verified : null;
         if (remembered is not null)
         {
-            mark = Mark(token);
+            if (!TryMark(token, out mark)) return null;
             if (remembered.TryGet(mark, out var known)) return known.Key == key.Thumbprint ? known.Claims : null;
         }
 
@@ -161,12 +162,18 @@ internal sealed class JwtCodec
         return claims;
     }
 
-    // Under a key of this process, so that nobody can aim at the half of it that is kept.
-    private UInt128 Mark(string token)
+    /// <summary>Half of a digest behind a secret of this process, so that nobody can aim at it; false for what is not ASCII and so no token.</summary>
+    private bool TryMark(string token, out UInt128 mark)
     {
-        Span<byte> mac = stackalloc byte[HMACSHA256.HashSizeInBytes];
-        HMACSHA256.HashData(secret, MemoryMarshal.AsBytes(token.AsSpan()), mac);
-        return BinaryPrimitives.ReadUInt128LittleEndian(mac);
+        mark = 0;
+        Span<byte> message = stackalloc byte[SecretLength + LongestRemembered];
+        secret.CopyTo(message);
+        if (Ascii.FromUtf16(token, message[SecretLength..], out var length) != OperationStatus.Done) return false;
+
+        Span<byte> digest = stackalloc byte[SHA256.HashSizeInBytes];
+        SHA256.HashData(message[..(SecretLength + length)], digest);
+        mark = BinaryPrimitives.ReadUInt128LittleEndian(digest);
+        return true;
     }
 
     private static byte[]? Decode(ReadOnlySpan<char> text)

@@ -45,7 +45,7 @@ public sealed class UserAccounts
         username.Length > Username.MaxStoredLength ? null : await db.FirstAsync(ByName, ct, ("username", username));
 
     /// <summary>The user with that key, active or not.</summary>
-    public async Task<User?> FindAsync(UserId id, CancellationToken ct) => await db.FirstAsync(ById, ct, ("id", id));
+    public Task<User?> FindAsync(UserId id, CancellationToken ct) => db.FirstAsync(ById, ct, ("id", id));
 
     /// <summary>Whether there is any user at all.</summary>
     internal async Task<bool> AnyAsync(CancellationToken ct) => await db.FirstAsync(One, ct) is not null;
