@@ -105,10 +105,13 @@ public static class GatehouseServices
         services.AddSingleton<ClientSecrets>();
         services.AddSingleton<ClientAuthentication>();
         services.AddSingleton<ClientRules>();
+        services.AddSingleton<ClientRegistration>();
+        services.AddSingleton<ApplicationPages>();
 
         // tokens
         services.AddSingleton<OAuthTokens>();
         services.AddSingleton<TokenIssuer>();
+        services.AddSingleton<AuthorizedTokensPages>();
 
         // grants
         services.AddSingleton<IGrant, AuthorizationCodeGrant>();

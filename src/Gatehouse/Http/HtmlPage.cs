@@ -12,13 +12,15 @@ internal sealed class HtmlPage(int status, string title, string body, bool wide 
         + "main{max-width:26rem;margin:8vh auto;background:#fff;border:1px solid #d5dae1;border-radius:.5rem;padding:1.5rem}"
         + "main.wide{max-width:60rem}pre{overflow-x:auto;margin:0}"
         + "h1{overflow-wrap:anywhere;font-size:1.4rem;margin:0 0 1rem}label{display:block;margin:.75rem 0 .25rem}"
-        + "input:not([type=hidden],[type=submit]){font:inherit;width:100%;box-sizing:border-box;padding:.5rem;border:1px solid #8590a0;border-radius:.25rem}"
-        + "button,input[type=submit]{font:inherit;margin-top:1.25rem;padding:.5rem 1.25rem;border:0;border-radius:.25rem;background:#0b5cad;color:#fff}button.plain{background:none;color:inherit;box-shadow:inset 0 0 0 1px #8590a0}"
-        + "input[type=submit]{width:auto;margin-right:.75rem}input[type=submit].quiet{background:#5b6675}"
+        + "input:not([type=hidden],[type=submit]),select,textarea{font:inherit;width:100%;box-sizing:border-box;padding:.5rem;border:1px solid #8590a0;border-radius:.25rem}"
+        + "input:is([type=checkbox],[type=radio]){width:auto;margin-right:.5rem}small{display:block}.links a{margin-right:1rem}"
+        + "dt{font-weight:600;margin-top:.75rem}dd{margin:0;overflow-wrap:anywhere}"
+        + "button,input[type=submit]{font:inherit;width:auto;margin-top:1.25rem;padding:.5rem 1.25rem;border:0;border-radius:.25rem;background:#0b5cad;color:#fff}"
+        + "button.plain{background:none;color:inherit;box-shadow:inset 0 0 0 1px #8590a0}input[type=submit]{margin-right:.75rem}input[type=submit].quiet{background:#5b6675}"
         + "h2{font-size:1.2rem;margin:0 0 1rem}.host{overflow-wrap:anywhere;font-size:1.6rem;font-weight:600;margin:0 0 1rem}.warning{border-left:.3rem solid #f0a500;padding-left:.75rem}"
         + ":focus-visible{outline:3px solid #f0a500;outline-offset:2px}ul.errorlist{color:#a40e26;margin:0 0 .5rem;padding-left:1.2rem}"
         + "@media(prefers-color-scheme:dark){body{color:#e6e9ee;background:#14171b}main{background:#1d2127;border-color:#39414c}"
-        + "input:not([type=hidden],[type=submit]){background:#14171b;color:inherit}ul.errorlist{color:#ff9aa8}a{color:#7db7f5}}";
+        + "input:not([type=hidden],[type=submit]),select,textarea{background:#14171b;color:inherit}ul.errorlist{color:#ff9aa8}a{color:#7db7f5}}";
 
     private static readonly string Policy =
         $"default-src 'none'; style-src 'sha256-{Convert.ToBase64String(System.Security.Cryptography.SHA256.HashData(Encoding.UTF8.GetBytes(Style)))}'; "

@@ -6,6 +6,7 @@ using Gatehouse.OAuth.Device;
 using Gatehouse.OAuth.Grants;
 using Gatehouse.OAuth.OpenId;
 using Gatehouse.OAuth.Registration;
+using Gatehouse.OAuth.Tokens;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
@@ -50,6 +51,15 @@ internal static class OAuthRoutes
         }
 
         // pages for people
+        var applications = services.GetRequiredService<ApplicationPages>();
+        routes.MapUserPage(path + "applications/", UserPages.ReadMethods, applications.ListAsync);
+        routes.MapUserPage(path + "applications/register/", UserPages.FormMethods, applications.RegisterAsync);
+        routes.MapUserPage(path + "applications/{id}/", UserPages.ReadMethods, applications.DetailAsync);
+        routes.MapUserPage(path + "applications/{id}/update/", UserPages.FormMethods, applications.UpdateAsync);
+        routes.MapUserPage(path + "applications/{id}/delete/", UserPages.DeleteMethods, applications.DeleteAsync);
+        var tokens = services.GetRequiredService<AuthorizedTokensPages>();
+        routes.MapUserPage(path + "authorized_tokens/", UserPages.ReadMethods, tokens.ListAsync);
+        routes.MapUserPage(path + "authorized_tokens/{id}/delete/", UserPages.DeleteMethods, tokens.DeleteAsync);
     }
 
     /// <summary>An endpoint for programs: one method and OPTIONS, no cookies, no CSRF protection; what fails is told as JSON.</summary>

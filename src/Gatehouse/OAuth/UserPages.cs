@@ -11,6 +11,7 @@ namespace Gatehouse.OAuth;
 internal static class UserPages
 {
     public const string FormMethods = "GET, POST, PUT, HEAD, OPTIONS";
+    public const string DeleteMethods = "GET, POST, DELETE, HEAD, OPTIONS";
     public const string ReadMethods = "GET, HEAD, OPTIONS";
 
     /// <summary>A page; who is not logged in is sent to do so, whatever the method.</summary>

@@ -52,6 +52,8 @@ internal sealed class DeviceCodeGrant(Db db, Scopes scopes, OAuthOptions options
             User = user,
             Scopes = granted.Count > 0 ? granted : null,
             WithRefreshToken = true,
+            // The real stack gives devices none.
+            IdToken = once ? new IdTokenRequest(Nonce: null) : null,
             Consume = once ? (tx, tokens) => RedeemAsync(tx, found, request.Parameters["device_code"]!, tokens.Now) : null,
         }, null);
     }
