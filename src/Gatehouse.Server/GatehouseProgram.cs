@@ -61,6 +61,8 @@ public sealed class GatehouseProgram
             FlushExpiredTokens.Make(Context),
             LogOutUser.Make(Context),
             RotateKeys.Make(Context),
+            CreateApplication.Make(Context),
+            ClearTokensCommand.Make(Context),
             LoadData.Make(Context),
             DumpData.Make(Context),
             Check.Make(Context),

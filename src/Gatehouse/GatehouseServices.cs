@@ -112,6 +112,7 @@ public static class GatehouseServices
         services.AddSingleton<OAuthTokens>();
         services.AddSingleton<TokenIssuer>();
         services.AddSingleton<AuthorizedTokensPages>();
+        services.AddSingleton<ClearTokens>();
 
         // grants
         services.AddSingleton<IGrant, AuthorizationCodeGrant>();
