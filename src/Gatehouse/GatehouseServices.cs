@@ -126,6 +126,7 @@ public static class GatehouseServices
         services.AddSingleton<AuthorizationResponses>();
         services.AddSingleton<PushedRequests>();
         services.AddSingleton<AuthorizeEndpoint>();
+        services.AddSingleton<PushEndpoint>();
 
         // devices
         services.AddSingleton<IGrant, DeviceCodeGrant>();

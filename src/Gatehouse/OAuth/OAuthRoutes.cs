@@ -22,6 +22,7 @@ internal static class OAuthRoutes
 
         // authorization
         routes.MapPage(path + "authorize/", services.GetRequiredService<AuthorizeEndpoint>().HandleAsync);
+        if (options.OAuth.ParEnabled) routes.MapOAuthEndpoint(path + "par/", "POST", services.GetRequiredService<PushEndpoint>().HandleAsync);
 
         // tokens
         routes.MapOAuthEndpoint(path + "token/", "POST", services.GetRequiredService<TokenEndpoint>().HandleAsync);

@@ -91,9 +91,8 @@ internal sealed class AuthorizationRequests(ClientStore clients, Scopes scopes, 
     public async Task<((Client Client, string RedirectUri)? Target, OAuthError? Error)> TargetAsync(OAuthParameters parameters, OAuthParameters? sent, CancellationToken ct)
     {
         if (sent is { IsMalformed: true }) return Fatal("Unable to parse query string");
-        var twice = (sent ?? parameters).Repeated.ToList();
-        if (NeverTwice.FirstOrDefault(twice.Contains) is { } name) return Fatal($"Duplicate {name} parameter.");
-        if (options.RefuseAmbiguousRequests == true && twice.Exists(one => one != "resource")) return Fatal("Duplicate parameter.");
+        if (NeverTwice.FirstOrDefault((sent ?? parameters).Repeated.Contains) is { } twice) return Fatal($"Duplicate {twice} parameter.");
+        if (options.RefuseAmbiguousRequests == true && (sent ?? parameters).RefuseRepeated() is { } repeated) return Fatal(repeated.Description);
         if (parameters.Names.Any(one => parameters.All(one).Any(value => value.Length > LongestValue))) return Fatal("A parameter is too long.");
 
         if (string.IsNullOrEmpty(parameters["client_id"])) return Fatal("Missing client_id parameter.");

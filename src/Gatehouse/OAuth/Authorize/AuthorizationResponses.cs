@@ -1,7 +1,9 @@
+using System.Globalization;
 using System.Text;
 using Gatehouse.Database;
 using Gatehouse.Http;
 using Gatehouse.OAuth.Grants;
+using Gatehouse.OAuth.OpenId;
 using Gatehouse.OAuth.Tokens;
 using Gatehouse.Users;
 using Microsoft.AspNetCore.Http;
@@ -12,7 +14,7 @@ namespace Gatehouse.OAuth.Authorize;
 /// What a client is told by way of the browser (oauthlib's <c>create_authorization_response</c>): codes, tokens, errors, always by 302, and only
 /// to an address that was checked before.
 /// </summary>
-internal sealed class AuthorizationResponses(Db db, TokenIssuer issuer, GatehouseOptions root, TimeProvider clock)
+internal sealed class AuthorizationResponses(Db db, TokenIssuer issuer, IdTokens idTokens, GatehouseOptions root, TimeProvider clock)
 {
     private readonly OAuthOptions options = root.OAuth;
 
@@ -20,32 +22,40 @@ internal sealed class AuthorizationResponses(Db db, TokenIssuer issuer, Gatehous
     public async Task<IResult> GrantAsync(HttpContext http, AuthorizationRequest request, User user)
     {
         var code = request.WantsCode ? TokenText.New() : null;
-        var members = new List<(string Name, string Value)>();
-        if (code is not null) members.Add(("code", code));
-        if (code is not null && !string.IsNullOrEmpty(request.State)) members.Add(("state", request.State));
+        var asked = request.WantsIdToken ? new IdTokenRequest(request.Nonce, request.StoredClaims, code) : null;
+        var members = new List<(string Name, string? Value)> { ("code", code) };
+        if (code is not null) members.Add(("state", Some(request.State)));
 
         if (request.WantsToken)
         {
-            var granted = new Granted
-            {
-                User = user,
-                Resource = request.Resource,
-                Consume = (tx, tokens) => WriteAsync(tx, request, user, code, tokens.Now),
-                IdToken = request.WantsIdToken ? new IdTokenRequest(request.Nonce, request.StoredClaims, code) : null,
-            };
+            var granted = new Granted { User = user, Resource = request.Resource, IdToken = asked, Consume = (tx, tokens) => WriteAsync(tx, request, user, code, tokens.Now) };
             if (await issuer.IssueAsync(http, request.Client, granted, request.Scopes, request.Resource) is not { } tokens) return UsedUp(http);
             members.Add(("access_token", tokens.AccessToken));
-            members.Add(("expires_in", tokens.ExpiresIn.ToString(System.Globalization.CultureInfo.InvariantCulture)));
+            members.Add(("expires_in", tokens.ExpiresIn.ToString(CultureInfo.InvariantCulture)));
             members.Add(("token_type", "Bearer"));
             members.Add(("scope", tokens.Scope));
-            if (tokens.IdToken is { } idToken) members.Add(("id_token", idToken));
+            members.Add(("id_token", tokens.IdToken));
         }
-        else if (!await db.WriteAsync(tx => WriteAsync(tx, request, user, code, clock.GetUtcNow()), http.RequestAborted))
+        else
         {
-            return UsedUp(http);
+            var idToken = asked is null ? null : await idTokens.MakeAsync(http, request.Client, user, request.Scopes, asked);
+            var written = await db.WriteAsync(
+                async tx =>
+                {
+                    var now = clock.GetUtcNow();
+                    if (!await WriteAsync(tx, request, user, code, now)) return false;
+                    if (idToken is not null) await IdTokens.SaveAsync(tx, idToken, now);
+                    return true;
+                },
+                http.RequestAborted);
+            if (!written) return UsedUp(http);
+            members.Add(("id_token", idToken?.Text));
         }
-        if (code is null && !string.IsNullOrEmpty(request.State)) members.Add(("state", request.State));
-        return Redirect(http, request.RedirectUri, members, request.AnswersInFragment);
+        // Without a code, one that was sent empty comes back as well.
+        if (code is null) members.Add(("state", request.State));
+        return Redirect(http, request.RedirectUri, [.. members.Where(one => one.Value is not null).Select(one => (one.Name, one.Value!))], request.AnswersInFragment);
+
+        static string? Some(string? text) => string.IsNullOrEmpty(text) ? null : text;
     }
 
     /// <summary>The user has not agreed.</summary>
