@@ -3,6 +3,7 @@ using System.Text;
 using Gatehouse.Crypto;
 using Gatehouse.Database;
 using Gatehouse.Http;
+using Gatehouse.OAuth.OpenId;
 using Gatehouse.OAuth.Tokens;
 using Gatehouse.Sessions;
 using Gatehouse.Users;
@@ -15,7 +16,7 @@ namespace Gatehouse.OAuth.Authorize;
 /// Django's kind: it acts for whoever is logged in on the session, and its form has a CSRF token.
 /// </summary>
 internal sealed class AuthorizeEndpoint(
-    AuthorizationRequests requests, AuthorizationResponses responses, PushedRequests pushed, SessionLogin login, Scopes scopes, Db db, GatehouseOptions root, TimeProvider clock)
+    AuthorizationRequests requests, AuthorizationResponses responses, PushedRequests pushed, SessionLogin login, IdTokens idTokens, Scopes scopes, Db db, GatehouseOptions root, TimeProvider clock)
 {
     private const string Allow = "GET, POST, PUT, HEAD, OPTIONS";
 
@@ -62,6 +63,8 @@ internal sealed class AuthorizeEndpoint(
         if (request.IsOpenId && RefuseNone(request, prompts) is { } wrong) return responses.Refuse(http, wrong);
         if (prompts.Contains("create") && !options.OidcRpInitiatedRegistrationEnabled) return CreateIsUnsupported;
         if (prompts.Contains("login")) return await LeadToLoginAsync(http, asked);
+        if (await IsSomebodyElseAsync(request, asked.Parameters, user, http.RequestAborted))
+            return responses.Refuse(http, Tell(request, new OAuthError("login_required", "Session user does not match client supplied user.")));
         if (await IsTooLongAgoAsync(asked.Parameters, user, http.RequestAborted))
             return prompts.Contains("none") ? responses.Refuse(http, Tell(request, new OAuthError("login_required"))) : await LeadToLoginAsync(http, asked);
 
@@ -190,6 +193,11 @@ internal sealed class AuthorizeEndpoint(
         if (options.HeedOpenIdRequest != true || !int.TryParse(parameters["max_age"], NumberStyles.None, CultureInfo.InvariantCulture, out var seconds)) return false;
         return await db.FirstAsync(LastLogin, ct, ("user", user.Id)) is not { Time: { } last } || last.AddSeconds(seconds) <= clock.GetUtcNow();
     }
+
+    /// <summary>Whether the client means another user, by an ID token that this server gave it; one that is none of ours says nothing.</summary>
+    private async Task<bool> IsSomebodyElseAsync(AuthorizationRequest request, OAuthParameters parameters, User user, CancellationToken ct) =>
+        options.HeedOpenIdRequest == true && request.IsOpenId && parameters["id_token_hint"] is { Length: > 0 } hint
+        && await idTokens.LoadAsync(hint, evenExpired: true, ct) is { User: { } meant } && meant.Id != user.Id;
 
     private static readonly Sql<LoginTime> LastLogin = new("SELECT last_login FROM auth_user WHERE id = @user", row => new LoginTime(row.TimeOrNull(0)));
 

@@ -185,6 +185,21 @@ public sealed class AuthorizeRequestTests : AuthorizeTest
         Assert.DoesNotContain("max_age", answer.Header("Location"), StringComparison.Ordinal);
     }
 
+    // A7
+    [Fact]
+    public async Task A_hint_at_another_user_is_no_login_of_theirs()
+    {
+        Client("front", grantType: "implicit", skips: true, algorithm: "RS256");
+        (string, string?)[] openId = [("response_type", "id_token"), ("scope", "openid"), ("nonce", "n")];
+        await Users.CreateAsync("bob");
+        var bob = await NewBrowser().LogInAsync("bob");
+        var hint = ("id_token_hint", (string?)Returned(await bob.GetAsync(Url("front", openId)), separator: '#')["id_token"]);
+
+        Assert.Equal("login_required", Returned(await Alice.GetAsync(Url("front", [.. openId, hint])))["error"]);
+        Assert.Contains("id_token", Returned(await bob.GetAsync(Url("front", [.. openId, hint])), separator: '#').Keys);
+        Assert.Contains("id_token", Returned(await Alice.GetAsync(Url("front", [.. openId, ("id_token_hint", "x.y.z")])), separator: '#').Keys);
+    }
+
     [Fact]
     public async Task Prompt_create_leads_to_the_registration()
     {
