@@ -20,6 +20,7 @@ internal static class OAuth2Provider
         ["REFRESH_TOKEN_GENERATOR"] = ("oauthlib.oauth2.rfc6749.tokens.random_token_generator", nameof(OAuthOptions.RefreshTokenGenerator), oauth => oauth.RefreshTokenGenerator is not null),
         ["OAUTH_DEVICE_USER_CODE_GENERATOR"] =
             (Package + "utils.user_code_generator", nameof(OAuthOptions.OAuthDeviceUserCodeGenerator), oauth => oauth.OAuthDeviceUserCodeGenerator is not null),
+        ["CIMD_METADATA_FETCHER"] = (Package + "cimd.SafeMetadataFetcher", nameof(OAuthOptions.CimdMetadataFetcher), oauth => oauth.CimdMetadataFetcher is not null),
         ["RESOURCE_SERVER_TOKEN_RESOURCE_VALIDATOR"] =
             (Package + "oauth2_validators.validate_resource_as_url_prefix", nameof(OAuthOptions.ResourceServerTokenResourceValidator), oauth => oauth.ResourceServerTokenResourceValidator is not null),
     };
@@ -34,7 +35,6 @@ internal static class OAuth2Provider
         ["OAUTH_PRE_TOKEN_VALIDATION"] = [Package + "utils.set_oauthlib_user_to_device_request_user"],
         ["REDIRECT_URI_VALIDATOR"] = [Package + "validators.default_redirect_uri_validator"],
         ["ALLOWED_ORIGIN_VALIDATOR"] = [Package + "validators.default_allowed_origin_validator"],
-        ["CIMD_METADATA_FETCHER"] = [Package + "cimd.SafeMetadataFetcher"],
         ["APPLICATION_ADMIN_CLASS"] = [Package + "admin.ApplicationAdmin"],
         ["ACCESS_TOKEN_ADMIN_CLASS"] = [Package + "admin.AccessTokenAdmin"],
         ["GRANT_ADMIN_CLASS"] = [Package + "admin.GrantAdmin"],

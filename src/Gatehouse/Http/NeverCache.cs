@@ -27,6 +27,7 @@ internal sealed class EmptyPage(int status) : IResult
         await BeforeResponse.RunAsync(httpContext);
         httpContext.Response.StatusCode = status;
         httpContext.Response.ContentType = "text/html; charset=utf-8";
-        httpContext.Response.ContentLength = 0;
+        // RFC 9110 §8.6: with 204 it is left out.
+        if (status != StatusCodes.Status204NoContent) httpContext.Response.ContentLength = 0;
     }
 }

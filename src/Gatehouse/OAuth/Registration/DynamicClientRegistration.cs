@@ -127,7 +127,7 @@ internal sealed class DynamicClientRegistration(
     private async Task<IResult> DeleteAsync(HttpContext http, Client client)
     {
         await db.WriteAsync(tx => ClientStore.DeleteAsync(tx, client.Id), http.RequestAborted);
-        return Results.NoContent();
+        return new EmptyPage(StatusCodes.Status204NoContent);
     }
 
     /// <summary>The client that a registration access token is for. That of another client is told apart from a wrong one by its words only.</summary>

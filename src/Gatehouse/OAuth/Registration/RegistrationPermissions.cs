@@ -18,16 +18,18 @@ internal static class RegistrationPermissions
     private const string AnyDocument = "AllowAllCIMDPermission";
     private const string ListedHosts = "HostAllowlistCIMDPermission";
 
-    /// <exception cref="SettingException">A class is not known: it must not be taken for one that allows.</exception>
+    /// <exception cref="SettingException">A class is not known, and no hook stands for it: it must not be taken for one that allows.</exception>
     public static void Check(OAuthOptions options)
     {
-        Check("DCR_REGISTRATION_PERMISSION_CLASSES", options.DcrRegistrationPermissionClasses, [Authenticated, Anybody]);
-        Check("CIMD_REGISTRATION_PERMISSION_CLASSES", options.CimdRegistrationPermissionClasses, [AnyDocument, ListedHosts]);
+        if (options.DcrRegistrationPermission is null)
+            Check("DCR_REGISTRATION_PERMISSION_CLASSES", options.DcrRegistrationPermissionClasses, nameof(options.DcrRegistrationPermission), [Authenticated, Anybody]);
+        if (options.CimdRegistrationPermission is null)
+            Check("CIMD_REGISTRATION_PERMISSION_CLASSES", options.CimdRegistrationPermissionClasses, nameof(options.CimdRegistrationPermission), [AnyDocument, ListedHosts]);
 
-        static void Check(string setting, IList<string> names, string[] known)
+        static void Check(string setting, IList<string> names, string hook, string[] known)
         {
             if (names.FirstOrDefault(name => !known.Contains(LastPart(name))) is { } wrong)
-                throw new SettingException($"OAUTH2_PROVIDER: {setting} names '{wrong}'; write {string.Join(" or ", known)}.");
+                throw new SettingException($"OAUTH2_PROVIDER: {setting} names '{wrong}'; write {string.Join(" or ", known)}, or your own class in C# as GatehouseOptions.OAuth.{hook}.");
         }
     }
 
