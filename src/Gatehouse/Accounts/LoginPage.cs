@@ -118,7 +118,7 @@ internal sealed class LoginPage(LoginPageOptions page, UserAccounts accounts, Se
     private HtmlPage Show(HttpContext http, string next, User? visitor, string username, List<(string Field, string Message)> errors)
     {
         string Errors(string field) => string.Concat(errors.Where(error => error.Field == field).Select(error =>
-            $"<ul class=\"errorlist{(field.Length == 0 ? " nonfield" : "")}\" role=\"alert\"><li>{HtmlPage.Escape(error.Message)}</li></ul>\n"));
+            $"<div role=\"alert\"><ul class=\"errorlist{(field.Length == 0 ? " nonfield" : "")}\"><li>{HtmlPage.Escape(error.Message)}</li></ul></div>\n"));
 
         var stranger = visitor is null ? "" :
             $"<p>You are authenticated as {HtmlPage.Escape(visitor.Username)}, but are not authorized to access this page. Would you like to login to a different account?</p>\n";
