@@ -14,10 +14,11 @@ internal sealed class TestClients(DatabaseFile database, Secrets secrets)
     /// <param name="redirectUris">With spaces between them.</param>
     /// <param name="postLogoutRedirectUris">With spaces between them.</param>
     /// <param name="user">Whose it is: an id, or null.</param>
+    /// <param name="skipAuthorization">Whether nobody is asked.</param>
     /// <returns>The row's id.</returns>
     public async Task<long> CreateAsync(
         string clientId, string grant, string? secret, string? name = null, string algorithm = "RS256", bool hashed = true, string redirectUris = "",
-        string postLogoutRedirectUris = "", long? user = null)
+        string postLogoutRedirectUris = "", long? user = null, bool skipAuthorization = false)
     {
         if (secret is not null) secrets.Add(secret);
         var stored = secret is null || !hashed ? secret ?? "" : TestUsers.Encode(secret);
@@ -27,13 +28,13 @@ internal sealed class TestClients(DatabaseFile database, Secrets secrets)
             """
             INSERT INTO oauth2_provider_application (client_id, name, client_type, authorization_grant_type, client_secret, hash_client_secret, redirect_uris,
                 post_logout_redirect_uris, algorithm, skip_authorization, user_id, created, updated, allowed_origins, registration_source)
-            VALUES ($client_id, $name, $type, $grant, $secret, $hashed, $redirect_uris, $post_logout, $algorithm, 0, $user, '2026-01-01 00:00:00', '2026-01-01 00:00:00', '', 'manual')
+            VALUES ($client_id, $name, $type, $grant, $secret, $hashed, $redirect_uris, $post_logout, $algorithm, $skip, $user, '2026-01-01 00:00:00', '2026-01-01 00:00:00', '', 'manual')
             RETURNING id
             """;
         (string, object?)[] parameters =
         [
             ("$client_id", clientId), ("$name", name ?? clientId), ("$type", secret is null ? "public" : "confidential"), ("$grant", grant), ("$secret", stored),
-            ("$hashed", hashed), ("$redirect_uris", redirectUris), ("$post_logout", postLogoutRedirectUris), ("$algorithm", algorithm), ("$user", user),
+            ("$hashed", hashed), ("$redirect_uris", redirectUris), ("$post_logout", postLogoutRedirectUris), ("$algorithm", algorithm), ("$user", user), ("$skip", skipAuthorization),
         ];
         foreach (var (parameter, value) in parameters) command.Parameters.AddWithValue(parameter, value ?? DBNull.Value);
         return (long)(await command.ExecuteScalarAsync())!;

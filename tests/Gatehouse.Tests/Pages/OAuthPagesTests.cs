@@ -77,6 +77,20 @@ public sealed class OAuthPagesTests(Chromium chromium) : PagesTest(chromium)
         await Assertions.Expect(page.Locator("[name=allow]")).ToBeVisibleAsync();
     }
 
+    // Browsers hold each redirect that follows a form, also the second, to the form's page: its policy must let the client be reached.
+    [Fact]
+    public async Task A_client_that_asks_for_no_consent_is_reached_straight_from_the_login()
+    {
+        await CreateAsync(skipAuthorization: true);
+        var page = await NewPageAsync("desktop");
+        await page.GotoAsync(AuthorizeAddress());
+
+        await LogInAsync(page, "alice");
+
+        await Assertions.Expect(page.Locator("h1")).ToHaveTextAsync("Back");
+        Assert.Contains("code=", page.Url);
+    }
+
     [Theory]
     [MemberData(nameof(Screens))]
     public async Task A_request_that_leads_nowhere_is_explained(string screen)
@@ -201,12 +215,13 @@ public sealed class OAuthPagesTests(Chromium chromium) : PagesTest(chromium)
         Assert.Equal($"{bye}?state=s", page.Url);
     }
 
-    private async Task CreateAsync()
+    private async Task CreateAsync(bool skipAuthorization = false)
     {
         await Users.CreateAsync("alice", email: "alice@example.com");
         var clients = new TestClients(Database, Secrets);
         await clients.CreateAsync(
-            "photos", "authorization-code", Secret, name: "Photo album", redirectUris: Callback, postLogoutRedirectUris: Callback.Replace("/callback", "/bye", StringComparison.Ordinal));
+            "photos", "authorization-code", Secret, name: "Photo album", redirectUris: Callback,
+            postLogoutRedirectUris: Callback.Replace("/callback", "/bye", StringComparison.Ordinal), skipAuthorization: skipAuthorization);
         await clients.CreateAsync("television", "urn:ietf:params:oauth:grant-type:device_code", null, name: "Television");
     }
 
