@@ -135,7 +135,12 @@ internal sealed class LoginPage(LoginPageOptions page, UserAccounts accounts, Se
             {Errors("password")}<input type="password" name="password" id="id_password" autocomplete="current-password" required>
             {(page.NamesSubmit ? "<input type=\"submit\" name=\"submit\" value=\"Log in\">" : "<button type=\"submit\">Log in</button>")}
             </form>
-            """);
+            """)
+        {
+            // Browsers hold every redirect that follows a form to the policy of its page, so also the one from the authorization endpoint to a
+            // client that needs no consent. Which client that is only that endpoint knows.
+            FormAction = next.Contains(options.OAuth.Path + "authorize/", StringComparison.Ordinal) ? null : "'self'",
+        };
     }
 }
 

@@ -24,12 +24,12 @@ internal sealed class HtmlPage(int status, string title, string body, bool wide 
 
     private static readonly string Policy =
         $"default-src 'none'; style-src 'sha256-{Convert.ToBase64String(System.Security.Cryptography.SHA256.HashData(Encoding.UTF8.GetBytes(Style)))}'; "
-        + "frame-ancestors 'none'; base-uri 'none'; form-action ";
+        + "frame-ancestors 'none'; base-uri 'none'";
 
     private TimeSpan? RetryAfter { get; init; }
 
-    /// <summary>Where forms of the page may lead, redirects included: sources of a content security policy.</summary>
-    public string FormAction { get; init; } = "'self'";
+    /// <summary>Where forms of the page may lead, redirects included: sources of a content security policy. Null: anywhere.</summary>
+    public string? FormAction { get; init; } = "'self'";
 
     /// <summary>Text for HTML, quotes included.</summary>
     public static string Escape(string text) => WebUtility.HtmlEncode(text);
@@ -64,7 +64,7 @@ internal sealed class HtmlPage(int status, string title, string body, bool wide 
         response.StatusCode = status;
         response.ContentType = "text/html; charset=utf-8";
         response.ContentLength = html.Length;
-        response.Headers.ContentSecurityPolicy = Policy + FormAction;
+        response.Headers.ContentSecurityPolicy = FormAction is null ? Policy : $"{Policy}; form-action {FormAction}";
         if (RetryAfter is { } wait)
             response.Headers.RetryAfter = Math.Max(1, (long)Math.Ceiling(wait.TotalSeconds)).ToString(System.Globalization.CultureInfo.InvariantCulture);
         await response.Body.WriteAsync(html, httpContext.RequestAborted);

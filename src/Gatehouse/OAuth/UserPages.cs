@@ -42,7 +42,7 @@ internal static class UserPages
     {
         var items = string.Concat(errors.Select(error => $"<li>{HtmlPage.Escape(error)}</li>"));
         return items.Length == 0 ? ""
-            : field.Length == 0 ? $"<ul class=\"errorlist nonfield\" role=\"alert\">{items}</ul>\n"
-            : $"<ul class=\"errorlist\" id=\"id_{field}_error\" role=\"alert\">{items}</ul>\n";
+            : field.Length == 0 ? $"<div role=\"alert\"><ul class=\"errorlist nonfield\">{items}</ul></div>\n"
+            : $"<div role=\"alert\"><ul class=\"errorlist\" id=\"id_{field}_error\">{items}</ul></div>\n";
     }
 }

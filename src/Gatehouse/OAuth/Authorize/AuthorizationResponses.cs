@@ -70,7 +70,7 @@ internal sealed class AuthorizationResponses(Db db, TokenIssuer issuer, IdTokens
     {
         { RedirectUri: { } uri } => Redirect(http, uri, [.. refusal.Error.Members], refusal.InFragment),
         { Error: var error } => new HtmlPage(
-            error.Status, "Error", $"<h2>Error: {HtmlPage.Escape(error.Code)}</h2>\n<p>{HtmlPage.Escape(error.Description)}</p>"),
+            error.Status, "Error", $"<h1>This request was refused</h1>\n<h2>Error: {HtmlPage.Escape(error.Code)}</h2>\n<p>{HtmlPage.Escape(error.Description)}</p>"),
     };
 
     private IResult UsedUp(HttpContext http) => Refuse(http, new Refusal(PushedRequests.Unknown));

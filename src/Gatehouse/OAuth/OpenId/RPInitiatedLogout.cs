@@ -163,7 +163,7 @@ internal sealed class RPInitiatedLogout(GatehouseOptions root, ClientStore clien
     private static HtmlPage InvalidRequest(string description) => Error("invalid_request", description);
 
     private static HtmlPage Error(string code, string description) =>
-        new(StatusCodes.Status400BadRequest, "Error", $"<h2>Error: {code}</h2>\n<p>{HtmlPage.Escape(description)}</p>");
+        new(StatusCodes.Status400BadRequest, "Error", $"<h1>This request was refused</h1>\n<h2>Error: {code}</h2>\n<p>{HtmlPage.Escape(description)}</p>");
 
     /// <summary>RP-Initiated Logout §2; empty: not sent.</summary>
     private sealed record Request(string IdTokenHint, string ClientId, string PostLogoutRedirectUri, string State)
