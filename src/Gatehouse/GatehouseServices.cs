@@ -11,6 +11,7 @@ using Gatehouse.OAuth.Grants;
 using Gatehouse.OAuth.OpenId;
 using Gatehouse.OAuth.Registration;
 using Gatehouse.OAuth.Tokens;
+using Gatehouse.Permissions;
 using Gatehouse.Sessions;
 using Gatehouse.Throttling;
 using Gatehouse.Users;
@@ -61,6 +62,8 @@ public static class GatehouseServices
         // the three questions
         services.AddSingleton<EndpointPlans>();
         services.AddSingleton<ThrottleStore>();
+        services.AddPermission<AllowAny>().AddPermission<IsAuthenticated>().AddPermission<IsAdminUser>().AddPermission<IsAuthenticatedOrReadOnly>();
+        services.AddThrottle(() => new AnonRateThrottle()).AddThrottle(() => new UserRateThrottle()).AddThrottle(() => new ScopedRateThrottle());
         services.AddAuthenticationScheme<BasicAuthentication>(s => new BasicAuthentication(s.GetRequiredService<UserAccounts>()));
 
         // features
@@ -113,6 +116,8 @@ public static class GatehouseServices
         services.AddSingleton<TokenIssuer>();
         services.AddSingleton<AuthorizedTokensPages>();
         services.AddSingleton<ClearTokens>();
+        services.AddSingleton<RevokeToken>();
+        services.AddSingleton<IntrospectToken>();
 
         // grants
         services.AddSingleton<IGrant, AuthorizationCodeGrant>();
@@ -146,9 +151,22 @@ public static class GatehouseServices
         services.AddSingleton<DynamicClientRegistration>();
 
         // protecting APIs
-        services.AddAuthenticationScheme(s => new OAuth2Authentication(
-            s.GetRequiredService<OAuthTokens>(), s.GetRequiredService<IdTokens>(), s.GetRequiredService<GatehouseOptions>(), s.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<BearerTokens>();
+        services.AddAuthenticationScheme(s => new OAuth2Authentication(s.GetRequiredService<BearerTokens>()));
+        services.AddAuthenticationScheme(s => new OAuth2ProtectedResourceAuthentication(s));
+        services.AddPermission(() => new TokenHasScope()).AddPermission(() => new IsAuthenticatedOrTokenHasScope());
+        services.AddPermission(() => new TokenHasReadWriteScope()).AddPermission(() => new TokenHasResourceScope());
+        services.AddThrottle(() => new OAuth2ClientRateThrottle()).AddThrottle(() => new OAuth2UserOrClientRateThrottle());
     }
+
+    private static IServiceCollection AddPermission<TPermission>(this IServiceCollection services) where TPermission : RequestPermission, new() =>
+        services.AddPermission(() => new TPermission());
+
+    private static IServiceCollection AddPermission<TPermission>(this IServiceCollection services, Func<TPermission> make) where TPermission : RequestPermission =>
+        services.AddSingleton(new NamedPermission(typeof(TPermission).Name, make));
+
+    private static IServiceCollection AddThrottle<TThrottle>(this IServiceCollection services, Func<TThrottle> make) where TThrottle : RequestThrottle =>
+        services.AddSingleton(new NamedThrottle(typeof(TThrottle).Name, make));
 
     private static IServiceCollection AddAuthenticationScheme<TScheme>(this IServiceCollection services, Func<IServiceProvider, TScheme> make)
         where TScheme : BaseAuthentication => services.AddSingleton(make).AddSingleton(new NamedScheme(typeof(TScheme)));

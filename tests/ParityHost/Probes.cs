@@ -28,6 +28,9 @@ internal static class Probes
         ["jwtstateless"] = typeof(JWTStatelessUserAuthentication),
     };
 
+    private static readonly Type[] EchoSchemes =
+        [typeof(TokenAuthentication), typeof(BasicAuthentication), typeof(SessionAuthentication), typeof(JWTAuthentication), typeof(OAuth2Authentication)];
+
     private static readonly Type[] TokenThenBasic = [typeof(TokenAuthentication), typeof(BasicAuthentication)];
 
     public static void Map(WebApplication app)
@@ -39,7 +42,7 @@ internal static class Probes
     private static void MapViews(IEndpointRouteBuilder app)
     {
         Who(app, "/probe/echo/", "Echo", "GET and the write methods all answer with who the request was taken to be.")
-            .WithSchemes(typeof(TokenAuthentication), typeof(BasicAuthentication), typeof(SessionAuthentication), typeof(JWTAuthentication), typeof(OAuth2Authentication)).RequirePermission(new AllowAny());
+            .WithSchemes(EchoSchemes).RequirePermission(new AllowAny());
 
         foreach (var names in Orders(SchemesByName.Keys))
         {
@@ -58,6 +61,19 @@ internal static class Probes
         Permitted(app, "admin-and-model", new IsAdminUser() & new DjangoModelPermissions("auth.group"));
         Permitted(app, "admin-or-read-only", new IsAdminUser() | new IsAuthenticatedOrReadOnly());
         Permitted(app, "not-admin", new IsAuthenticated() & !new IsAdminUser());
+
+        Scoped(app, "read", new TokenHasScope("read"));
+        Scoped(app, "groups", new TokenHasScope("groups:read", "groups:write"));
+        Scoped(app, "read-write", new TokenHasReadWriteScope());
+        Scoped(app, "read-write-plus", new TokenHasReadWriteScope("groups:read"));
+        Scoped(app, "resource", new TokenHasResourceScope("groups"));
+        Scoped(app, "oas", new TokenMatchesOASRequirements(new()
+        {
+            ["GET"] = [["read"], ["groups:read", "introspection"]],
+            ["POST"] = [["write", "groups:write"]],
+        }));
+        Scoped(app, "any-or-read", new IsAuthenticatedOrTokenHasScope("read")).WithSchemes(EchoSchemes);
+        Scoped(app, "jwt-first", new TokenHasScope("read")).WithSchemes(typeof(JWTAuthentication));
 
         Throttled(app, "anon", new AnonRateThrottle());
         Throttled(app, "user", new UserRateThrottle());
@@ -96,6 +112,8 @@ internal static class Probes
             await http.GetSessionUserAsync() is { } user && await accounts.HasPermAsync(user, "auth.add_group", http.RequestAborted)
                 ? ApiJson.Ok(new { user = user.Username })
                 : http.ForbiddenPage());
+        app.MapProtectedResource("/probe/plain-protected/", async (_, token) => ApiJson.Ok(new { user = token.User?.Username }), "read");
+        app.MapReadWriteProtectedResource("/probe/plain-rw-protected/", async (_, token) => ApiJson.Ok(new { user = token.User?.Username }), "groups:read");
         app.MapPage("/probe/session/", async http =>
         {
             var user = await http.GetSessionUserAsync();
@@ -110,6 +128,9 @@ internal static class Probes
 
     private static IEndpointConventionBuilder Permitted(IEndpointRouteBuilder app, string name, RequestPermission permission) =>
         Who(app, $"/probe/perm/{name}/", "Permitted").WithSchemes(TokenThenBasic).RequirePermission(permission);
+
+    private static IEndpointConventionBuilder Scoped(IEndpointRouteBuilder app, string name, RequestPermission permission) =>
+        Who(app, $"/probe/scope/{name}/", "Scoped").WithSchemes(typeof(OAuth2Authentication)).RequirePermission(permission);
 
     private static IEndpointConventionBuilder Throttled(IEndpointRouteBuilder app, string name, params RequestThrottle[] throttles) =>
         Who(app, $"/probe/throttle/{name}/", "Throttled").WithSchemes(TokenThenBasic).RequirePermission(new AllowAny()).Throttle(throttles);

@@ -6,6 +6,8 @@ namespace Gatehouse.Http;
 /// <summary>An expected failure, answered as DRF's exception handler does. One factory for each kind fixes status and text.</summary>
 public sealed class ApiError : IResult
 {
+    private const string Forbidden = "You do not have permission to perform this action.";
+
     private readonly Action<Utf8JsonWriter> body;
 
     private ApiError(int status, Action<Utf8JsonWriter> body)
@@ -68,7 +70,16 @@ public sealed class ApiError : IResult
             : new ApiError(StatusCodes.Status401Unauthorized, body) { Challenge = challenge };
 
     internal static ApiError PermissionDenied(string? message = null) =>
-        Detail(StatusCodes.Status403Forbidden, message ?? "You do not have permission to perform this action.");
+        Detail(StatusCodes.Status403Forbidden, message ?? Forbidden);
+
+    /// <param name="more">Members beside the detail.</param>
+    internal static ApiError PermissionDenied(Action<Utf8JsonWriter> more) => new(StatusCodes.Status403Forbidden, json =>
+    {
+        json.WriteStartObject();
+        json.WriteString("detail", Forbidden);
+        more(json);
+        json.WriteEndObject();
+    });
 
     internal static ApiError NotFound() => Detail(StatusCodes.Status404NotFound, "Not found.");
 

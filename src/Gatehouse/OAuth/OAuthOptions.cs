@@ -237,6 +237,15 @@ public sealed class OAuthOptions
     /// <summary>Refuse ID tokens as bearer tokens: they say who somebody is, not what a client may do.</summary>
     public bool? RefuseIdTokensAsBearer { get; set; }
 
+    /// <summary>
+    /// By its secret a client learns at introspection of its own tokens only, unless it acts for itself and may have the scope <c>introspection</c>
+    /// (RFC 7662 §4); its secret does not count in the address, and answers are not to be kept.
+    /// </summary>
+    public bool? LimitIntrospection { get; set; }
+
+    /// <summary>Who revokes a refresh token ends all that came of the same grant, also what a refresh gave at the same moment (RFC 7009 §2.1).</summary>
+    public bool? RevocationEndsFamily { get; set; }
+
     // ── dynamic registration, RFC 7591 and 7592 ──
 
     /// <summary>Default false (<c>DCR_ENABLED</c>).</summary>

@@ -27,6 +27,9 @@ internal static class OAuthRoutes
         // tokens
         routes.MapOAuthEndpoint(path + "token/", "POST", services.GetRequiredService<TokenEndpoint>().HandleAsync);
 
+        routes.MapOAuthEndpoint(path + "revoke_token/", "POST", services.GetRequiredService<RevokeToken>().HandleAsync);
+        routes.MapOAuthEndpoint(path + "introspect/", "GET, POST, HEAD", services.GetRequiredService<IntrospectToken>().HandleAsync);
+
         // devices
         var devices = services.GetRequiredService<DevicePages>();
         routes.MapOAuthEndpoint(path + "device-authorization/", "POST", services.GetRequiredService<DeviceAuthorization>().HandleAsync);

@@ -31,6 +31,8 @@ internal static class OAuthSetup
         options.StrictPkce ??= closed;
         options.RefuseAmbiguousRequests ??= closed;
         options.RefuseIdTokensAsBearer ??= closed;
+        options.LimitIntrospection ??= closed;
+        options.RevocationEndsFamily ??= closed;
         Check(options, root);
     }
 

@@ -1,3 +1,4 @@
+using Gatehouse.Http;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Http;
 
@@ -17,6 +18,15 @@ public abstract class RequestPermission : IAuthorizationRequirement, IAuthorizat
 
     /// <summary>Whether it may touch this object; asked by the view once it has it (<c>has_object_permission</c>). Default: yes.</summary>
     public virtual ValueTask<bool> AllowsObjectAsync(HttpContext http, object target) => new(true);
+
+    /// <summary>What a refused caller is answered.</summary>
+    internal virtual ApiError Refusal(HttpContext http) => ApiError.PermissionDenied(Message);
+
+    /// <summary>Finds when the server starts what the endpoint lacks.</summary>
+    /// <exception cref="ArgumentException">Says what.</exception>
+    internal virtual void Check(EndpointMetadataCollection metadata)
+    {
+    }
 
     /// <summary>Both.</summary>
     public static RequestPermission operator &(RequestPermission left, RequestPermission right) => new Both(left, right);
@@ -47,6 +57,12 @@ public abstract class RequestPermission : IAuthorizationRequirement, IAuthorizat
 
         public override async ValueTask<bool> AllowsObjectAsync(HttpContext http, object target) =>
             await left.AllowsObjectAsync(http, target) && await right.AllowsObjectAsync(http, target);
+
+        internal override void Check(EndpointMetadataCollection metadata)
+        {
+            left.Check(metadata);
+            right.Check(metadata);
+        }
     }
 
     private sealed class Either(RequestPermission left, RequestPermission right) : RequestPermission
@@ -57,6 +73,12 @@ public abstract class RequestPermission : IAuthorizationRequirement, IAuthorizat
         public override async ValueTask<bool> AllowsObjectAsync(HttpContext http, object target) =>
             (await left.AllowsAsync(http) && await left.AllowsObjectAsync(http, target))
             || (await right.AllowsAsync(http) && await right.AllowsObjectAsync(http, target));
+
+        internal override void Check(EndpointMetadataCollection metadata)
+        {
+            left.Check(metadata);
+            right.Check(metadata);
+        }
     }
 
     private sealed class Not(RequestPermission inner) : RequestPermission
@@ -64,5 +86,7 @@ public abstract class RequestPermission : IAuthorizationRequirement, IAuthorizat
         public override async ValueTask<bool> AllowsAsync(HttpContext http) => !await inner.AllowsAsync(http);
 
         public override async ValueTask<bool> AllowsObjectAsync(HttpContext http, object target) => !await inner.AllowsObjectAsync(http, target);
+
+        internal override void Check(EndpointMetadataCollection metadata) => inner.Check(metadata);
     }
 }

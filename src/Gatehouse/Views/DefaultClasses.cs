@@ -7,6 +7,12 @@ namespace Gatehouse.Views;
 /// <summary>A scheme that settings may name. Registered by each feature, and by hosts for their own.</summary>
 internal sealed record NamedScheme(Type Type);
 
+/// <summary>A permission that settings may name, and that needs nothing in its constructor.</summary>
+internal sealed record NamedPermission(string Name, Func<RequestPermission> Make);
+
+/// <summary>The same for throttles.</summary>
+internal sealed record NamedThrottle(string Name, Func<RequestThrottle> Make);
+
 /// <summary>Finds the classes that the defaults name: a dotted path means our class of the same last name.</summary>
 internal static class DefaultClasses
 {
@@ -17,24 +23,17 @@ internal static class DefaultClasses
             ?? throw Unknown("DEFAULT_AUTHENTICATION_CLASSES", name, known.Select(type => type.Name));
     }
 
-    public static RequestPermission Permission(string name) => Last(name) switch
+    public static RequestPermission Permission(string name, IServiceProvider services)
     {
-        nameof(AllowAny) => new AllowAny(),
-        nameof(IsAuthenticated) => new IsAuthenticated(),
-        nameof(IsAdminUser) => new IsAdminUser(),
-        nameof(IsAuthenticatedOrReadOnly) => new IsAuthenticatedOrReadOnly(),
-        _ => throw Unknown(
-            "DEFAULT_PERMISSION_CLASSES", name, [nameof(AllowAny), nameof(IsAuthenticated), nameof(IsAdminUser), nameof(IsAuthenticatedOrReadOnly)]),
-    };
+        var known = services.GetServices<NamedPermission>().ToList();
+        return (known.Find(one => one.Name == Last(name)) ?? throw Unknown("DEFAULT_PERMISSION_CLASSES", name, known.Select(one => one.Name))).Make();
+    }
 
-    public static RequestThrottle Throttle(string name) => Last(name) switch
+    public static RequestThrottle Throttle(string name, IServiceProvider services)
     {
-        nameof(AnonRateThrottle) => new AnonRateThrottle(),
-        nameof(UserRateThrottle) => new UserRateThrottle(),
-        nameof(ScopedRateThrottle) => new ScopedRateThrottle(),
-        _ => throw Unknown(
-            "DEFAULT_THROTTLE_CLASSES", name, [nameof(AnonRateThrottle), nameof(UserRateThrottle), nameof(ScopedRateThrottle)]),
-    };
+        var known = services.GetServices<NamedThrottle>().ToList();
+        return (known.Find(one => one.Name == Last(name)) ?? throw Unknown("DEFAULT_THROTTLE_CLASSES", name, known.Select(one => one.Name))).Make();
+    }
 
     private static string Last(string name) => name[(name.LastIndexOf('.') + 1)..];
 

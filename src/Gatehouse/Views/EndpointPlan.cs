@@ -50,7 +50,7 @@ internal sealed class EndpointPlan(ApiView? view, BaseAuthentication[] schemes, 
             if (await permission.AllowsAsync(http)) continue;
             return schemes.Length > 0 && http.GetIdentity().Scheme is null
                 ? RequestWalk.NotAuthenticated(http, schemes)
-                : ApiError.PermissionDenied(permission.Message);
+                : permission.Refusal(http);
         }
         return throttles.Length == 0 ? null : await RefuseTooManyAsync(http);
     }
@@ -65,7 +65,7 @@ internal sealed class EndpointPlan(ApiView? view, BaseAuthentication[] schemes, 
             if (await permission.AllowsObjectAsync(http, target)) continue;
             return schemes.Length > 0 && http.GetIdentity().Scheme is null
                 ? RequestWalk.NotAuthenticated(http, schemes)
-                : ApiError.PermissionDenied(permission.Message);
+                : permission.Refusal(http);
         }
         return null;
     }
@@ -119,8 +119,8 @@ internal sealed class EndpointPlans(IServiceProvider services, GatehouseOptions 
     {
         _ = DefaultSchemes();
         // Also where no endpoint uses them yet: a misspelt permission must not wait for the first view that trusts it.
-        foreach (var name in options.RestFramework.DefaultPermissionClasses) DefaultClasses.Permission(name);
-        foreach (var name in options.RestFramework.DefaultThrottleClasses) (DefaultClasses.Throttle(name) as SimpleRateThrottle)?.Check(options, viewScope: null);
+        foreach (var name in options.RestFramework.DefaultPermissionClasses) DefaultClasses.Permission(name, services);
+        foreach (var name in options.RestFramework.DefaultThrottleClasses) (DefaultClasses.Throttle(name, services) as SimpleRateThrottle)?.Check(options, viewScope: null);
         foreach (var endpoint in sources.SelectMany(source => source.Endpoints)) Of(endpoint);
     }
 
@@ -133,14 +133,17 @@ internal sealed class EndpointPlans(IServiceProvider services, GatehouseOptions 
         var ownThrottles = metadata.GetMetadata<ThrottlesMetadata>();
         if (view is null && ownSchemes is null && ownPermissions is null && ownThrottles is null) return null;
 
-        var throttles = ownThrottles?.Throttles ?? [.. options.RestFramework.DefaultThrottleClasses.Select(DefaultClasses.Throttle)];
+        var throttles = ownThrottles?.Throttles ?? [.. options.RestFramework.DefaultThrottleClasses.Select(name => DefaultClasses.Throttle(name, services))];
         var scope = metadata.GetMetadata<ThrottleScopeMetadata>()?.Scope;
         foreach (var throttle in throttles) (throttle as SimpleRateThrottle)?.Check(options, scope);
+
+        var permissions = ownPermissions?.Permissions ?? [.. options.RestFramework.DefaultPermissionClasses.Select(name => DefaultClasses.Permission(name, services))];
+        foreach (var permission in permissions) permission.Check(metadata);
 
         return new EndpointPlan(
             view,
             ownSchemes is null ? DefaultSchemes() : [.. ownSchemes.Schemes.Select(Scheme)],
-            ownPermissions?.Permissions ?? [.. options.RestFramework.DefaultPermissionClasses.Select(DefaultClasses.Permission)],
+            permissions,
             throttles);
     }
 

@@ -14,7 +14,7 @@ internal sealed class ClientAuthentication(ClientStore clients, ClientSecrets se
     /// <summary>The client, where a public one may come without a secret.</summary>
     public async Task<(Client? Client, OAuthError? Error)> IdentifyAsync(HttpContext http, OAuthParameters parameters)
     {
-        if (Ambiguous(http, parameters) is { } error) return (null, error);
+        if (RefuseAmbiguous(http, parameters) is { } error) return (null, error);
         // A client that shows credentials is held to them, whatever its type.
         if (BasicOf(http) is not null || parameters["client_id"] is { Length: > 0 } && parameters["client_secret"] is { Length: > 0 })
             return Or401(await AuthenticateAsync(http, parameters));
@@ -25,7 +25,7 @@ internal sealed class ClientAuthentication(ClientStore clients, ClientSecrets se
 
     /// <summary>The client that has proved who it is.</summary>
     public async Task<(Client? Client, OAuthError? Error)> RequireAsync(HttpContext http, OAuthParameters parameters) =>
-        Ambiguous(http, parameters) is { } error ? (null, error) : Or401(await AuthenticateAsync(http, parameters));
+        RefuseAmbiguous(http, parameters) is { } error ? (null, error) : Or401(await AuthenticateAsync(http, parameters));
 
     /// <summary>Null when it has not: what is told is the same, whatever was wrong.</summary>
     public async Task<Client?> AuthenticateAsync(HttpContext http, OAuthParameters parameters)
@@ -40,7 +40,8 @@ internal sealed class ClientAuthentication(ClientStore clients, ClientSecrets se
             client.IsPublic && parameters["grant_type"] == DeviceCodeGrant.Name || await secrets.CheckAsync(client, secret, ct);
     }
 
-    private OAuthError? Ambiguous(HttpContext http, OAuthParameters parameters) =>
+    /// <summary>An error when it shows who it is in two ways at once, RFC 6749 §2.3.</summary>
+    public OAuthError? RefuseAmbiguous(HttpContext http, OAuthParameters parameters) =>
         options.RefuseAmbiguousRequests == true && BasicOf(http) is not null && parameters["client_secret"] is { Length: > 0 }
             ? OAuthError.InvalidRequest("The client must not use more than one authentication method.")
             : null;

@@ -12,6 +12,9 @@ public class AccessToken
 {
     internal long Id { get; init; }
 
+    /// <summary>As it stands in its row.</summary>
+    internal string Scope { get; init; } = "";
+
     /// <summary>Split at white space.</summary>
     public IReadOnlyList<string> Scopes { get; init; } = [];
 

@@ -19,6 +19,7 @@ internal sealed class OAuthTokens(Db db, TimeProvider clock)
         row => new AccessToken
         {
             Id = row.Int(0),
+            Scope = row.Text(1),
             Scopes = TokenText.Words(row.Text(1)),
             Expires = row.Time(2),
             Resource = TokenText.Resources(row.Text(3)),

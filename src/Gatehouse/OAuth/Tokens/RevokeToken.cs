@@ -1,0 +1,75 @@
+using Gatehouse.Database;
+using Gatehouse.Http;
+using Gatehouse.OAuth.Clients;
+using Microsoft.AspNetCore.Http;
+
+namespace Gatehouse.OAuth.Tokens;
+
+/// <summary>
+/// POST /o/revoke_token/: a client ends a token of its own, RFC 7009 (oauthlib's <c>RevocationEndpoint</c>, DOT's <c>revoke_token</c>). A token that
+/// is not known, or another client's, is answered alike: what was wanted is so.
+/// </summary>
+internal sealed class RevokeToken(Db db, ClientAuthentication clients, OAuthOptions options, TimeProvider clock)
+{
+    public async Task<IResult> HandleAsync(HttpContext http)
+    {
+        var (parameters, unreadable) = await OAuthParameters.FromFormAsync(http);
+        if (unreadable is not null) return unreadable;
+        if (await RefuseAsync(http, parameters) is { } error) return error with { State = parameters["state"] };
+        return new EmptyPage(StatusCodes.Status200OK);
+    }
+
+    private async Task<OAuthError?> RefuseAsync(HttpContext http, OAuthParameters parameters)
+    {
+        if (http.Request.QueryString is { HasValue: true, Value.Length: > 1 }) return OAuthError.InvalidRequest("URL query parameters are not allowed");
+        if (options.RefuseAmbiguousRequests == true && parameters.RefuseRepeated() is { } repeated) return repeated;
+        if (parameters["token"] is not { Length: > 0 } token) return OAuthError.InvalidRequest("Missing token parameter.");
+        var (client, stranger) = await clients.IdentifyAsync(http, parameters);
+        if (client is null) return stranger;
+
+        // Length before content: what is longer is no token of ours.
+        if (token.Length <= TokenText.Longest) await RevokeAsync(TokenText.Checksum(token), isRefreshFirst: parameters["token_type_hint"] == "refresh_token", client);
+        return null;
+    }
+
+    /// <summary>Looks among the tokens of the hinted kind first; once it has begun it is done, though the client may leave.</summary>
+    private Task<bool> RevokeAsync(string checksum, bool isRefreshFirst, Client client) => db.WriteAsync(
+        async tx => isRefreshFirst
+            ? await RevokeRefreshAsync(tx, checksum, client) || await RevokeAccessAsync(tx, checksum, client)
+            : await RevokeAccessAsync(tx, checksum, client) || await RevokeRefreshAsync(tx, checksum, client),
+        CancellationToken.None);
+
+    private async Task<bool> RevokeAccessAsync(Tx tx, string checksum, Client client)
+    {
+        var found = await tx.AllAsync(AccessTokens, ("checksum", checksum), ("client", client.Id));
+        foreach (var id in found) await OAuthTokens.RevokeAccessAsync(tx, id, clock.GetUtcNow());
+        return found.Count > 0;
+    }
+
+    private async Task<bool> RevokeRefreshAsync(Tx tx, string checksum, Client client)
+    {
+        var now = clock.GetUtcNow();
+        var found = await tx.AllAsync(RefreshTokens, ("checksum", checksum), ("client", client.Id));
+        foreach (var token in found)
+        {
+            if (token.AccessTokenId is { } access) await tx.RunAsync(OAuthTokens.DeleteAccess, ("id", access));
+            await tx.RunAsync(Revoke, ("now", now), ("id", token.Id));
+            // A refresh that came first by a moment must not outlive this answer.
+            if (options.RevocationEndsFamily == true && token.Family is { } family) await OAuthTokens.RevokeFamilyAsync(tx, family, now);
+        }
+        return found.Count > 0;
+    }
+
+    private static readonly Sql<long> AccessTokens = new(
+        "SELECT id FROM oauth2_provider_accesstoken WHERE token_checksum = @checksum AND application_id = @client", row => row.Int(0));
+
+    // Several rows may share a checksum, of which one at most is live.
+    private static readonly Sql<Found> RefreshTokens = new(
+        "SELECT id, access_token_id, token_family FROM oauth2_provider_refreshtoken WHERE token_checksum = @checksum AND application_id = @client",
+        row => new Found(row.Int(0), row.IsNull(1) ? null : row.Int(1), row.IsNull(2) ? null : Guid.Parse(row.Text(2))));
+
+    private static readonly Sql Revoke = new(
+        "UPDATE oauth2_provider_refreshtoken SET revoked = @now, updated = @now, access_token_id = NULL WHERE id = @id AND revoked IS NULL");
+
+    private sealed record Found(long Id, long? AccessTokenId, Guid? Family);
+}
