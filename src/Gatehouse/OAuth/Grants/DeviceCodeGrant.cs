@@ -80,7 +80,7 @@ internal sealed class DeviceCodeGrant(Db db, Scopes scopes, OAuthOptions options
         var now = clock.GetUtcNow();
         return await db.WriteRelaxedAsync(
             tx => tx.RunAsync(
-                Poll, ("now", now), ("id", grant.Id), ("earliest", now - TimeSpan.FromSeconds(grant.Interval * 0.8)), ("made", grant.Expires - DeviceGrant.Life)),
+                Poll, ("now", now), ("id", grant.Id), ("earliest", now - TimeSpan.FromSeconds(grant.Interval * 0.8))),
             CancellationToken.None) == 0;
     }
 
@@ -103,11 +103,7 @@ internal sealed class DeviceCodeGrant(Db db, Scopes scopes, OAuthOptions options
             AND user_id = (SELECT id FROM auth_user WHERE id = @user AND (is_active OR @any))
         """);
 
-    // The first poll is never too early.
-    private static readonly Sql Poll = new(
-        """
-        UPDATE oauth2_provider_devicegrant SET last_checked = @now WHERE id = @id AND (last_checked <= @earliest OR last_checked = @made)
-        """);
+    private static readonly Sql Poll = new("UPDATE oauth2_provider_devicegrant SET last_checked = @now WHERE id = @id AND last_checked <= @earliest");
 
     private sealed record Found(DeviceGrant Grant, User? User);
 }
