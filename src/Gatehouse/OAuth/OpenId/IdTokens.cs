@@ -103,15 +103,17 @@ internal sealed class IdTokens(Db db, OidcKeys keys, GatehouseOptions root, Time
         options.RefuseIdTokensAsBearer != true && await LoadAsync(token, evenExpired: false, ct) is { } found
         && !(options.RefuseInactiveUsers == true && found.User is { IsActive: false }) ? found : null;
 
-    private static bool IsFor(JsonElement claims, Client client) => claims.TryGetProperty("aud", out var audience) && audience.ValueKind switch
+    private bool IsFor(JsonElement claims, Client client) => claims.TryGetProperty("aud", out var audience) && audience.ValueKind switch
     {
+        // The real stack does not compare them.
+        _ when root.Profile == Profile.Django => true,
         JsonValueKind.String => audience.ValueEquals(client.ClientId),
         JsonValueKind.Array => audience.EnumerateArray().Any(one => one.ValueKind == JsonValueKind.String && one.ValueEquals(client.ClientId)),
         _ => false,
     };
 
     private bool IsInTime(JsonElement claims) =>
-        claims.TryGetProperty("exp", out var exp) && exp.TryGetInt64(out var seconds) && seconds >= (clock.GetUtcNow() - Leeway).ToUnixTimeSeconds();
+        claims.TryGetProperty("exp", out var exp) && exp.ValueKind == JsonValueKind.Number && exp.TryGetInt64(out var seconds) && seconds >= (clock.GetUtcNow() - Leeway).ToUnixTimeSeconds();
 
     /// <summary>What may be told about a user: <c>sub</c>, and what the host adds; of a standard claim only with its scope.</summary>
     public IEnumerable<KeyValuePair<string, object?>> ClaimsOf(User user, Client? client, IReadOnlyList<string> scopes)

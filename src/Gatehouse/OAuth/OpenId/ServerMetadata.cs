@@ -76,7 +76,7 @@ internal sealed class ServerMetadata(GatehouseOptions root, OidcKeys keys, Scope
             Write(json, "token_endpoint_auth_methods_supported", AuthMethods(options.OidcTokenEndpointAuthMethodsSupported));
             Write(json, "code_challenge_methods_supported", ChallengeMethods());
             Write(json, "claims_supported", options.AdditionalClaimNames.Prepend("sub").Distinct());
-            Write(json, "prompt_values_supported", options.OidcRpInitiatedRegistrationEnabled ? ["none", "login", "create"] : ["none", "login"]);
+            Write(json, "prompt_values_supported", Prompts());
             json.WriteBoolean("client_id_metadata_document_supported", options.CimdEnabled);
             WriteIssParameter(json);
             if (options.OidcRpInitiatedLogoutEnabled) json.WriteString("end_session_endpoint", At(http, "logout/"));
@@ -164,6 +164,7 @@ internal sealed class ServerMetadata(GatehouseOptions root, OidcKeys keys, Scope
         foreach (var (name, endpoint) in ((string, string)[])
             [("device_authorization_endpoint", "device-authorization/"), ("pushed_authorization_request_endpoint", "par/")])
             if (IsMapped(options.Path + endpoint)) json.WriteString(name, At(http, endpoint));
+        if (options is { ParEnabled: true, RequirePushedAuthorizationRequests: true }) json.WriteBoolean("require_pushed_authorization_requests", true);
     }
 
     private bool IsMapped(string path) =>
@@ -176,6 +177,14 @@ internal sealed class ServerMetadata(GatehouseOptions root, OidcKeys keys, Scope
     private IEnumerable<string> ResponseTypes(IEnumerable<string> types) => options.CompliantBcpRfc9700ImplicitGrant != true
         ? types
         : types.Where(type => type.Split(' ') is var words && (words.Contains("code") || !words.Any(word => word is "token" or "id_token")));
+
+    private IEnumerable<string> Prompts()
+    {
+        yield return "none";
+        yield return "login";
+        if (!isDjango && options.HeedOpenIdRequest == true) yield return "consent";
+        if (options.OidcRpInitiatedRegistrationEnabled) yield return "create";
+    }
 
     private string[] ChallengeMethods() => options.CompliantBcpRfc9700PkceMethod == true ? ["S256"] : ["plain", "S256"];
 
