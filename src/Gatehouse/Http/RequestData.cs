@@ -200,7 +200,7 @@ public sealed class RequestData
     }
 
     /// <summary>Null for UTF-8 and for names that nobody knows.</summary>
-    private static Encoding? EncodingOf(MediaType type)
+    internal static Encoding? EncodingOf(MediaType type)
     {
         if (type.Charset is null || type.Charset.Equals("utf-8", StringComparison.OrdinalIgnoreCase)) return null;
         try

@@ -39,7 +39,10 @@ internal sealed class OAuthParameters
     {
         if (!RequestData.IsForm(http.Request)) return (new([]), null);
         var data = await RequestData.ReadAsync(http);
-        return (Of(data.AllFields), data.Error);
+        // Unlike DRF, Django takes forms in UTF-8 alone, and answers what it cannot read with a page.
+        var isOdd = data.Error is ApiError { Status: StatusCodes.Status400BadRequest }
+            || MediaType.Parse(http.Request.ContentType ?? "") is { Sub: "x-www-form-urlencoded" } type && RequestData.EncodingOf(type) is not null;
+        return (Of(data.AllFields), isOdd ? new SuspiciousRequest() : data.Error);
     }
 
     /// <summary>Of the address.</summary>

@@ -22,17 +22,22 @@ internal static class OAuthRoutes
 
         // authorization
         routes.MapPage(path + "authorize/", services.GetRequiredService<AuthorizeEndpoint>().HandleAsync);
-        if (options.OAuth.ParEnabled) routes.MapOAuthEndpoint(path + "par/", "POST", services.GetRequiredService<PushEndpoint>().HandleAsync);
+        if (options.OAuth.ParEnabled) routes.MapOAuthEndpoint(path + "par/", "POST", services.GetRequiredService<PushEndpoint>().HandleAsync,
+            form: "The OAuth 2.0 pushed authorization request endpoint (RFC 9126 section 2.1)");
 
         // tokens
-        routes.MapOAuthEndpoint(path + "token/", "POST", services.GetRequiredService<TokenEndpoint>().HandleAsync);
+        routes.MapOAuthEndpoint(path + "token/", "POST", services.GetRequiredService<TokenEndpoint>().HandleAsync,
+            form: "The OAuth 2.0 token endpoint (RFC 6749 section 3.2)");
 
-        routes.MapOAuthEndpoint(path + "revoke_token/", "POST", services.GetRequiredService<RevokeToken>().HandleAsync);
-        routes.MapOAuthEndpoint(path + "introspect/", "GET, POST, HEAD", services.GetRequiredService<IntrospectToken>().HandleAsync);
+        routes.MapOAuthEndpoint(path + "revoke_token/", "POST", services.GetRequiredService<RevokeToken>().HandleAsync,
+            form: "The OAuth 2.0 token revocation endpoint (RFC 7009 section 2.1)");
+        routes.MapOAuthEndpoint(path + "introspect/", "GET, POST, HEAD", services.GetRequiredService<IntrospectToken>().HandleAsync, answersAll: true,
+            form: "The OAuth 2.0 token introspection endpoint (RFC 7662 section 2.1)");
 
         // devices
         var devices = services.GetRequiredService<DevicePages>();
-        routes.MapOAuthEndpoint(path + "device-authorization/", "POST", services.GetRequiredService<DeviceAuthorization>().HandleAsync);
+        routes.MapOAuthEndpoint(path + "device-authorization/", "POST", services.GetRequiredService<DeviceAuthorization>().HandleAsync,
+            form: "The OAuth 2.0 device authorization endpoint (RFC 8628 section 3.1)");
         routes.MapUserPage(path + "device/", UserPages.FormMethods, devices.EnterAsync);
         routes.MapUserPage(path + "device-confirm/{client_id}/{user_code}", UserPages.FormMethods, devices.ConfirmAsync);
         routes.MapUserPage(path + "device-grant-status/{client_id}/{user_code}", UserPages.ReadMethods, devices.StatusAsync);
@@ -72,8 +77,11 @@ internal static class OAuthRoutes
     /// <param name="methods">As in <c>Allow</c>.</param>
     /// <param name="handler">Answers them.</param>
     /// <param name="first">Done with every request, OPTIONS and refusals included: for headers that all answers have.</param>
+    /// <param name="answersAll">Whether the handler itself refuses other methods, once it knows who asks.</param>
+    /// <param name="form">What to call the endpoint where a body that is no form is refused (<c>REQUIRE_FORM_ENCODED_REQUEST_BODY</c>); null: it is not.</param>
     public static void MapOAuthEndpoint(
-        this IEndpointRouteBuilder routes, string path, string methods, Func<HttpContext, Task<IResult>> handler, Action<HttpContext>? first = null)
+        this IEndpointRouteBuilder routes, string path, string methods, Func<HttpContext, Task<IResult>> handler, Action<HttpContext>? first = null,
+        bool answersAll = false, string? form = null)
     {
         var allow = methods + ", OPTIONS";
         var allowed = methods.Split(", ");
@@ -81,7 +89,8 @@ internal static class OAuthRoutes
         {
             first?.Invoke(http);
             if (http.Request.Method == "OPTIONS") return NeverCache.Options(http, allow);
-            if (!allowed.Contains(http.Request.Method)) return NeverCache.MethodNotAllowed(http, allow);
+            if (!answersAll && !allowed.Contains(http.Request.Method)) return NeverCache.MethodNotAllowed(http, allow);
+            if (form is not null && FormBody.Refuse(http, form) is { } refused) return refused;
             try
             {
                 return await handler(http);

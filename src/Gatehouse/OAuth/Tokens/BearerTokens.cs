@@ -10,10 +10,10 @@ internal sealed class BearerTokens(OAuthTokens tokens, IdTokens idTokens, Gateho
 {
     /// <param name="http">The request.</param>
     /// <param name="scopes">What the token must allow; none: anything.</param>
-    /// <param name="isView">Whether the body of every method may carry it, as DRF reads it, or that of POST alone, as Django does.</param>
-    public async ValueTask<Bearer> VerifyAsync(HttpContext http, IReadOnlyList<string> scopes, bool isView)
+    /// <param name="body">Where in a body it may stand.</param>
+    public async ValueTask<Bearer> VerifyAsync(HttpContext http, IReadOnlyList<string> scopes, BearerBody body = BearerBody.OfPost)
     {
-        var given = await BearerToken.FindAsync(http, options, isView);
+        var given = await BearerToken.FindAsync(http, options, body);
         if (given.Answer is not null || given.Refused) return new Bearer(null, null, given.Answer);
         if (given.Token is not { Length: > 0 } text) return default;
 
@@ -60,8 +60,11 @@ internal sealed record BearerError(string Code, string Description)
 /// <summary>Where a request carries its token (oauthlib <c>get_token_from_header</c>): in the header, or, without one, as <c>access_token</c>.</summary>
 internal readonly record struct BearerToken(string? Token, IResult? Answer = null, bool Refused = false)
 {
-    public static async ValueTask<BearerToken> FindAsync(HttpContext http, GatehouseOptions options, bool isView = true)
+    public static async ValueTask<BearerToken> FindAsync(HttpContext http, GatehouseOptions options, BearerBody body = BearerBody.OfPost)
     {
+        // The real stack reads the body, whatever it is, before it knows that there is no token in it.
+        if (body == BearerBody.OfView && HasBody(http.Request) && (await RequestData.ReadAsync(http)).Error is { } unreadable) return new(null, unreadable);
+
         var inAddress = http.Request.QueryString.HasValue && http.Request.Query.ContainsKey("access_token");
         if (inAddress && options.OAuth.CompliantBcpRfc9700AccessTokenTransport == true) return new(null, Refused: true);
 
@@ -71,8 +74,8 @@ internal readonly record struct BearerToken(string? Token, IResult? Answer = nul
             var words = new HeaderWords(headers.Count == 1 ? headers[0] : string.Join(',', headers.ToArray()));
             return new(words.Count == 2 && words.First.Equals("Bearer", StringComparison.OrdinalIgnoreCase) ? words.Second.ToString() : null);
         }
-        // The real stack reads the form of every method before it knows that there is no token in it.
-        if ((isView || HttpMethods.IsPost(http.Request.Method)) && RequestData.IsForm(http.Request) && http.Request.ContentLength != 0)
+        var readsForm = body == BearerBody.OfView || body == BearerBody.OfPost && HttpMethods.IsPost(http.Request.Method);
+        if (readsForm && RequestData.IsForm(http.Request) && HasBody(http.Request))
         {
             var data = await RequestData.ReadAsync(http);
             if (data.Error is { } error) return new(null, error);
@@ -80,4 +83,19 @@ internal readonly record struct BearerToken(string? Token, IResult? Answer = nul
         }
         return new(inAddress ? http.Request.Query["access_token"][^1] : null);
     }
+
+    private static bool HasBody(HttpRequest request) => request.ContentLength > 0 || request.Headers.TransferEncoding.Count > 0;
+}
+
+/// <summary>Whose body a token may stand in, as <c>access_token</c> (RFC 6750 §2.2).</summary>
+internal enum BearerBody
+{
+    /// <summary>The form of a POST, as Django reads it.</summary>
+    OfPost,
+
+    /// <summary>The form of any method, as DRF reads it; all other bodies are read too, and must be readable.</summary>
+    OfView,
+
+    /// <summary>None: what reads the body is not ours, and wants it whole.</summary>
+    None,
 }

@@ -43,7 +43,7 @@ internal sealed class IntrospectToken(
         if (client is { IsPublic: true } && options.LimitPublicClients == true) client = null;
         if (client is null)
         {
-            var bearer = await bearers.VerifyAsync(http, [Scope], isView: false);
+            var bearer = await bearers.VerifyAsync(http, [Scope]);
             if (bearer.Answer is { } answer) return answer;
             if (bearer.Token is null) return new EmptyPage(StatusCodes.Status403Forbidden);
         }

@@ -1,5 +1,6 @@
 using Gatehouse.Authentication;
 using Gatehouse.Http;
+using Gatehouse.Views;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -29,7 +30,7 @@ public class OAuth2Authentication : BaseAuthentication
     /// <inheritdoc/>
     public override async ValueTask<Outcome> AuthenticateAsync(HttpContext http)
     {
-        var bearer = await bearers.VerifyAsync(http, [], isView: true);
+        var bearer = await bearers.VerifyAsync(http, [], http.GetEndpoint()?.Metadata.GetMetadata<ApiView>() is null ? BearerBody.None : BearerBody.OfView);
         if (bearer.Answer is { } answer) return Outcome.Answer(answer);
         if (bearer.Error is { } error) http.Features.Set(error);
         return bearer.Token is { } token ? Outcome.Succeed(token.User, token) : Outcome.NotMine;

@@ -41,7 +41,7 @@ public static class ProtectedResources
         var bearers = routes.ServiceProvider.GetRequiredService<BearerTokens>();
         return routes.MapPage(path, async http =>
         {
-            var bearer = await bearers.VerifyAsync(http, scopesFor(http), isView: false);
+            var bearer = await bearers.VerifyAsync(http, scopesFor(http));
             return bearer.Answer ?? (bearer.Token is { } token ? await handler(http, token) : new EmptyPage(StatusCodes.Status403Forbidden));
         });
     }
