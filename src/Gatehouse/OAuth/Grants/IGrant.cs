@@ -24,6 +24,9 @@ internal interface IGrant
     /// <summary>Whether web pages of the client's allowed origins may read the answer (CORS).</summary>
     bool AnswersPages => false;
 
+    /// <summary>Whether its own answer comes before the one whether the client may use it.</summary>
+    bool AnswersFirst => false;
+
     /// <summary>What is wrong before anybody is asked who they are; null: nothing.</summary>
     OAuthError? Check(OAuthParameters parameters) => null;
 

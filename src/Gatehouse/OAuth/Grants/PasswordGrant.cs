@@ -4,11 +4,14 @@ using Gatehouse.Users;
 namespace Gatehouse.OAuth.Grants;
 
 /// <summary>A user's name and password, RFC 6749 §4.3: for clients that cannot do better; OAuth 2.1 has it no more.</summary>
-internal sealed class PasswordGrant(UserAccounts accounts, OAuthOptions options) : IGrant
+internal sealed class PasswordGrant(UserAccounts accounts, GatehouseOptions root) : IGrant
 {
     public string GrantType => "password";
 
-    public IReadOnlyList<string> AllowedTo => options.CompliantBcpRfc9700PasswordGrant == true ? [] : [GrantTypes.Password];
+    public IReadOnlyList<string> AllowedTo => root.OAuth.CompliantBcpRfc9700PasswordGrant == true ? [] : [GrantTypes.Password];
+
+    // The real stack tells any client whether a password is right, also one that may not use this grant.
+    public bool AnswersFirst => root.Profile == Profile.Django;
 
     public async Task<(Granted? Granted, OAuthError? Error)> GrantAsync(TokenRequest request)
     {

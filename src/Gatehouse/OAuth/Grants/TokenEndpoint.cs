@@ -46,11 +46,13 @@ internal sealed class TokenEndpoint(
         if (client is null) return stranger!;
 
         // 3. May it ask for this?
-        if (!grant.AllowedTo.Contains(client.AuthorizationGrantType)) return OAuthError.UnauthorizedClient;
+        var mayNot = !grant.AllowedTo.Contains(client.AuthorizationGrantType);
+        if (mayNot && !grant.AnswersFirst) return OAuthError.UnauthorizedClient;
 
         // 4. Does it get it?
         var (granted, refused) = await grant.GrantAsync(new TokenRequest(http, parameters, client));
         if (granted is null) return refused!;
+        if (mayNot) return OAuthError.UnauthorizedClient;
         if (granted.Again is { } again) return Allow(again);
 
         // 5. For which scopes and resources?

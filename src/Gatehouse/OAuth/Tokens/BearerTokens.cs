@@ -65,6 +65,8 @@ internal readonly record struct BearerToken(string? Token, IResult? Answer = nul
         // The real stack reads the body, whatever it is, before it knows that there is no token in it.
         if (body == BearerBody.OfView && HasBody(http.Request) && (await RequestData.ReadAsync(http)).Error is { } unreadable) return new(null, unreadable);
 
+        // oauthlib reads the whole query, wherever the token is.
+        if (options.Profile == Profile.Django && HasBadEscape(http.Request.QueryString.Value)) return new(null, new SuspiciousRequest());
         var inAddress = http.Request.QueryString.HasValue && http.Request.Query.ContainsKey("access_token");
         if (inAddress && options.OAuth.CompliantBcpRfc9700AccessTokenTransport == true) return new(null, Refused: true);
 
@@ -82,6 +84,13 @@ internal readonly record struct BearerToken(string? Token, IResult? Answer = nul
             if (data.Form?.GetValueOrDefault("access_token") is { } inBody) return new(inBody);
         }
         return new(inAddress ? http.Request.Query["access_token"][^1] : null);
+    }
+
+    private static bool HasBadEscape(string? query)
+    {
+        for (var at = query?.IndexOf('%') ?? -1; at >= 0; at = query!.IndexOf('%', at + 1))
+            if (at + 1 < query!.Length && !char.IsAsciiHexDigit(query[at + 1]) || at + 2 < query.Length && !char.IsAsciiHexDigit(query[at + 2])) return true;
+        return false;
     }
 
     private static bool HasBody(HttpRequest request) => request.ContentLength > 0 || request.Headers.TransferEncoding.Count > 0;
