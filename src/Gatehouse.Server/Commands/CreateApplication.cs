@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Gatehouse.Http;
 using Gatehouse.OAuth.Clients;
 using Gatehouse.Users;
 using Microsoft.Extensions.DependencyInjection;
@@ -40,7 +41,7 @@ internal static class CreateApplication
             var errors = wrongUser is null ? (await registration.CreateAsync(draft, CancellationToken.None)).Errors : [.. registration.Check(draft), wrongUser];
             if (errors.Count > 0)
             {
-                var lines = errors.GroupBy(error => error.Field).Select(field => $"- {field.Key}: [{string.Join(", ", field.Select(error => Repr(error.Message)))}]");
+                var lines = errors.GroupBy(error => error.Field).Select(field => $"- {field.Key}: [{string.Join(", ", field.Select(error => PythonText.Repr(error.Message)))}]");
                 throw new CommandException($"Please correct the following errors:\n {string.Join("\n ", lines)}");
             }
             Console.WriteLine($"New application {(draft.Name.Length > 0 ? draft.Name : draft.ClientId)} created successfully.");
@@ -62,7 +63,4 @@ internal static class CreateApplication
     }
 
     private static string Names((string Value, string Label)[] choices) => string.Join(", ", choices.Select(choice => choice.Value));
-
-    // As Python shows a text in a list.
-    private static string Repr(string text) => text.Contains('\'') && !text.Contains('"') ? $"\"{text}\"" : $"'{text.Replace("'", "\\'", StringComparison.Ordinal)}'";
 }

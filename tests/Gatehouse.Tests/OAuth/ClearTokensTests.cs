@@ -74,9 +74,9 @@ public sealed class ClearTokensTests : OAuthPagesTest
         {
             Database.Execute(
                 $"""
-                INSERT INTO gatehouse_oauth_used_code (code_checksum, token_checksum, expires) VALUES ('{name}', 'x', {expires});
+                INSERT INTO gatehouse_oauth_used_code (code_checksum, application_id, token_checksum, expires) VALUES ('{name}', {client}, 'x', {expires});
                 INSERT INTO gatehouse_oauth_assertion (client_id, jti, expires) VALUES ('tv', '{name}', {expires});
-                INSERT INTO gatehouse_oauth_pushed_request (request_uri, client_id, parameters, expires) VALUES ('{name}', 'tv', '', {expires});
+                INSERT INTO gatehouse_oauth_pushed_request (request_uri, client_id, parameters, expires, started) VALUES ('{name}', 'tv', '', {expires}, 0);
                 """);
         }
 

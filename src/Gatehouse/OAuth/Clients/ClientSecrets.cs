@@ -26,7 +26,9 @@ internal sealed class ClientSecrets(PasswordHashes hashes, PasswordWork work, OA
     {
         if (options.ClientSecretHasher != "default" || Encoding.UTF8.GetByteCount(secret) < 22) return hashes.Make(secret, options.ClientSecretHasher);
         var hash = new Pbkdf2Sha256(1);
-        return hash.Make(secret, hash.NewSalt());
+        var cheap = hash.Make(secret, hash.NewSalt());
+        // Where PASSWORD_HASHERS does not name it, it would be no hash to us.
+        return IsHashed(cheap) ? cheap : hashes.Make(secret, options.ClientSecretHasher);
     }
 
     /// <summary>The stored form of a secret that somebody chose.</summary>

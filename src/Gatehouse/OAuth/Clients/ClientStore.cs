@@ -44,7 +44,23 @@ internal sealed class ClientStore(Db db)
         """,
         row => row.Int(0));
 
-    /// <summary>Deletes a client and all that was given to it, as Django's cascade does.</summary>
+    /// <summary>Makes a client into another; who owns it, whether it asks for consent, and how it was registered stay.</summary>
+    /// <returns>False when there is no such client, or another has the id.</returns>
+    public static async Task<bool> UpdateAsync(Tx tx, long id, Client client, DateTimeOffset now) => await tx.RunAsync(
+        Update, ("client_id", client.ClientId), ("secret", client.ClientSecret), ("hash", client.HashClientSecret), ("type", client.ClientType),
+        ("grant", client.AuthorizationGrantType), ("name", client.Name), ("redirect_uris", string.Join(' ', client.RedirectUris)),
+        ("post_logout", string.Join(' ', client.PostLogoutRedirectUris)), ("origins", string.Join(' ', client.AllowedOrigins)), ("algorithm", client.Algorithm),
+        ("now", now), ("id", id)) == 1;
+
+    private static readonly Sql Update = new(
+        """
+        UPDATE oauth2_provider_application SET client_id = @client_id, client_secret = @secret, hash_client_secret = @hash, client_type = @type,
+            authorization_grant_type = @grant, name = @name, redirect_uris = @redirect_uris, post_logout_redirect_uris = @post_logout, allowed_origins = @origins,
+            algorithm = @algorithm, updated = @now
+        WHERE id = @id AND NOT EXISTS (SELECT 1 FROM oauth2_provider_application WHERE client_id = @client_id AND id <> @id)
+        """);
+
+    /// <summary>Deletes a client and all that was given to it, as Django's cascade does; device codes too, which name it by its id only.</summary>
     /// <returns>Whether it was there.</returns>
     public static async Task<bool> DeleteAsync(Tx tx, long id)
     {
@@ -52,14 +68,33 @@ internal sealed class ClientStore(Db db)
         return await tx.RunAsync(Delete, ("id", id)) == 1;
     }
 
+    // Rows of other clients that name one of these lose the name only.
     private static readonly Sql[] DeleteWhatItHas =
     [
-        new("DELETE FROM oauth2_provider_grant WHERE application_id = @id"),
-        new("DELETE FROM oauth2_provider_refreshtoken WHERE application_id = @id"),
+        new("""
+            UPDATE oauth2_provider_accesstoken SET source_refresh_token_id = NULL
+            WHERE source_refresh_token_id IN (SELECT id FROM oauth2_provider_refreshtoken WHERE application_id = @id)
+            """),
+        new("""
+            UPDATE oauth2_provider_refreshtoken SET access_token_id = NULL
+            WHERE access_token_id IN (SELECT id FROM oauth2_provider_accesstoken WHERE application_id = @id)
+            """),
+        new("""
+            UPDATE oauth2_provider_accesstoken SET id_token_id = NULL
+            WHERE id_token_id IN (SELECT id FROM oauth2_provider_idtoken WHERE application_id = @id)
+            """),
         new("DELETE FROM oauth2_provider_accesstoken WHERE application_id = @id"),
+        new("DELETE FROM oauth2_provider_refreshtoken WHERE application_id = @id"),
         new("DELETE FROM oauth2_provider_idtoken WHERE application_id = @id"),
+        new("DELETE FROM oauth2_provider_grant WHERE application_id = @id"),
+        new($"DELETE FROM oauth2_provider_devicegrant WHERE client_id = {ItsId}"),
+        new($"DELETE FROM gatehouse_oauth_pushed_request WHERE client_id = {ItsId}"),
+        new($"DELETE FROM gatehouse_oauth_assertion WHERE client_id = {ItsId}"),
+        new("DELETE FROM gatehouse_oauth_used_code WHERE application_id = @id"),
         new("DELETE FROM gatehouse_oauth_client WHERE application_id = @id"),
     ];
+
+    private const string ItsId = "(SELECT client_id FROM oauth2_provider_application WHERE id = @id)";
 
     private static readonly Sql Delete = new("DELETE FROM oauth2_provider_application WHERE id = @id");
 }
