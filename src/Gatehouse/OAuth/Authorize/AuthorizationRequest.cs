@@ -40,14 +40,14 @@ internal sealed record AuthorizationRequest
     /// <summary>The pushed request that it came from (RFC 9126), used up by the response; null: it came in the address.</summary>
     public string? RequestUri { get; init; }
 
-    /// <summary>Whether it is checked as a request of OpenID Connect. One for a token alone is none.</summary>
-    public bool IsOpenId => Scopes.Contains("openid") && ResponseType != "token";
+    /// <summary>Whether it is a request of OpenID Connect. One for an access token alone is none.</summary>
+    public bool IsOpenId { get; init; }
 
     public bool WantsCode => ResponseTypes.HasCode(ResponseType);
 
     public bool WantsToken => ResponseTypes.Has(ResponseType, "token");
 
-    public bool WantsIdToken => Scopes.Contains("openid") && ResponseTypes.Has(ResponseType, "id_token");
+    public bool WantsIdToken => IsOpenId && ResponseTypes.Has(ResponseType, "id_token");
 
     /// <summary>Whether the response stands behind the <c>#</c>: so it does by default where it holds tokens.</summary>
     public bool AnswersInFragment => ResponseMode switch
@@ -69,6 +69,9 @@ internal static class ResponseTypes
     public static bool IsImplicit(string? type) => type is "token" or "id_token" or "id_token token";
 
     public static bool IsHybrid(string? type) => type is "code token" or "code id_token" or "code id_token token";
+
+    /// <summary>Whether only OpenID Connect knows it.</summary>
+    public static bool NeedsOpenId(string type) => IsHybrid(type) || type is "id_token" or "id_token token";
 
     public static bool HasCode(string type) => type == "code" || IsHybrid(type);
 
@@ -134,7 +137,8 @@ internal sealed class AuthorizationRequests(ClientStore clients, Scopes scopes, 
     {
         if (parameters["response_type"] is not { } type) return Refuse(OAuthError.InvalidRequest("Missing response_type parameter."));
         var isImplicit = ResponseTypes.IsImplicit(type);
-        if (!isImplicit && !type.Contains("code", StringComparison.Ordinal) && type != "none") return Refuse(new("unsupported_response_type"));
+        if (!isImplicit && !type.Contains("code", StringComparison.Ordinal) && type != "none" || !options.OidcEnabled && ResponseTypes.NeedsOpenId(type))
+            return Refuse(new("unsupported_response_type"));
         if (!MayUse(client, type)) return Refuse(OAuthError.UnauthorizedClient);
 
         var (challenge, method) = (parameters["code_challenge"], parameters["code_challenge_method"]);
@@ -157,6 +161,7 @@ internal sealed class AuthorizationRequests(ClientStore clients, Scopes scopes, 
             Nonce = parameters["nonce"],
             Claims = parameters["claims"],
             Resource = parameters.All("resource"),
+            IsOpenId = options.OidcEnabled && chosen.Contains("openid") && type != "token",
         };
         if (request.IsOpenId)
         {

@@ -39,6 +39,8 @@ internal sealed class AuthorizationResponses(Db db, TokenIssuer issuer, IdTokens
         else
         {
             var idToken = asked is null ? null : await idTokens.MakeAsync(http, request.Client, user, request.Scopes, asked);
+            if (asked is not null && idToken is null)
+                return Refuse(http, new Refusal(new OAuthError("server_error", "There is no key for the client's ID tokens.") { State = request.State }, request.RedirectUri, request.AnswersInFragment));
             var written = await db.WriteAsync(
                 async tx =>
                 {

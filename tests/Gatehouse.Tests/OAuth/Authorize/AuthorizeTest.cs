@@ -88,7 +88,7 @@ public abstract partial class AuthorizeTest : GatehouseTest
         var location = response.Header("Location")!;
         Assert.StartsWith(callback + separator, location, StringComparison.Ordinal);
         var pairs = HttpUtility.ParseQueryString(location[(callback.Length + 1)..]);
-        foreach (var secret in new[] { "code", "access_token", "id_token" }) Secrets.Add(pairs[secret]);
+        foreach (var secret in new[] { "code", "access_token" }) Secrets.Add(pairs[secret]);
         return pairs.AllKeys.ToDictionary(name => name!, name => pairs[name]!);
     }
 
