@@ -134,9 +134,10 @@ internal sealed class AuthorizeEndpoint(
         if (!agreed)
         {
             var (target, fatal) = await requests.TargetAsync(parameters, sent, http.RequestAborted);
-            return target is var (_, redirectUri)
-                ? await responses.DenyAsync(http, redirectUri, parameters["state"], asked.RequestUri)
-                : responses.Refuse(http, new Refusal(fatal!));
+            if (target is not var (_, redirectUri)) return responses.Refuse(http, new Refusal(fatal!));
+            return Resources.Refuse(parameters.All("resource")) is { } misdirected
+                ? responses.Refuse(http, new Refusal(misdirected with { State = parameters["state"] }, redirectUri))
+                : await responses.DenyAsync(http, redirectUri, parameters["state"], asked.RequestUri);
         }
         var (request, refusal) = await requests.ReadAsync(parameters, sent, asked.RequestUri, http.RequestAborted);
         if (request is null) return responses.Refuse(http, refusal! with { InFragment = ResponseTypes.IsImplicit(parameters["response_type"]) || parameters["response_mode"] == "fragment" });
