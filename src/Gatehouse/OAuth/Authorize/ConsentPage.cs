@@ -63,7 +63,7 @@ internal static class ConsentPage
             .Append(isWeb
                 ? $"<p>You will be sent to</p>\n<p class=\"host\">{HtmlPage.Escape(Host(target))}</p>\n"
                 : $"<p>You will be sent to the application that opens</p>\n<p class=\"host\">{HtmlPage.Escape(target.Scheme)}:</p>\n");
-        if (target.IsLoopback) html.Append("<p>That is a program on your own device.</p>\n");
+        if (isWeb && target.IsLoopback) html.Append("<p>That is a program on your own device.</p>\n");
         if (client.RegistrationSource is "dcr" or "cimd") html.Append("<p class=\"warning\"><strong>Unverified:</strong> this application registered itself. Go on only if you trust the address above.</p>\n");
         html.Append(CultureInfo.InvariantCulture, $"<p>You are logged in as <bdi>{HtmlPage.Escape(Plain(user.Username))}</bdi>.</p>\n");
 
