@@ -50,7 +50,12 @@ public sealed class AuthorizationCodeTests : AuthorizeTest
         var code = await CodeAsync("web");
         var form = new Dictionary<string, string>
         {
-            ["grant_type"] = "authorization_code", ["code"] = code, ["client_id"] = "web", ["client_secret"] = SecretOf("web"), ["redirect_uri"] = Callback, ["code_verifier"] = Verifier,
+            ["grant_type"] = "authorization_code",
+            ["code"] = code,
+            ["client_id"] = "web",
+            ["client_secret"] = SecretOf("web"),
+            ["redirect_uri"] = Callback,
+            ["code_verifier"] = Verifier,
         };
         await server.Http.PostAsync("/o/token/", new FormUrlEncodedContent(form), Ct).ShouldBeAsync(200);
         await server.Http.PostAsync("/o/token/", new FormUrlEncodedContent(form), Ct).ShouldBeAsync(400, InvalidGrant);

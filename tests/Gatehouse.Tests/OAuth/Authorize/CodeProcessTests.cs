@@ -105,7 +105,12 @@ public sealed class CodeProcessTests : IDisposable
         "/o/token/",
         new FormUrlEncodedContent(new Dictionary<string, string>
         {
-            ["grant_type"] = "authorization_code", ["client_id"] = "web", ["client_secret"] = "secret-of-web", ["code"] = code, ["redirect_uri"] = Callback, ["code_verifier"] = Verifier,
+            ["grant_type"] = "authorization_code",
+            ["client_id"] = "web",
+            ["client_secret"] = "secret-of-web",
+            ["code"] = code,
+            ["redirect_uri"] = Callback,
+            ["code_verifier"] = Verifier,
         }),
         Ct);
 

@@ -157,8 +157,15 @@ public sealed class ConsentTests : AuthorizeTest
         var csrf = FieldsOf(await (await Alice.GetAsync(Url("web"))).TextAsync())["csrfmiddlewaretoken"];
         var fields = new Dictionary<string, string>
         {
-            ["csrfmiddlewaretoken"] = csrf, ["client_id"] = "web", ["redirect_uri"] = Callback, ["response_type"] = "code", ["scope"] = "read", ["state"] = "st-1", ["allow"] = "Authorize",
-            ["code_challenge"] = Challenge, ["code_challenge_method"] = "S256",
+            ["csrfmiddlewaretoken"] = csrf,
+            ["client_id"] = "web",
+            ["redirect_uri"] = Callback,
+            ["response_type"] = "code",
+            ["scope"] = "read",
+            ["state"] = "st-1",
+            ["allow"] = "Authorize",
+            ["code_challenge"] = Challenge,
+            ["code_challenge_method"] = "S256",
         };
         await ExchangeAsync("web", Returned(await PostAsync(Url("web"), fields))["code"]).ShouldBeAsync(200);
         await ShouldBeErrorPageAsync(await PostAsync("/o/authorize/", fields), "The form belongs to no authorization request.");

@@ -162,7 +162,12 @@ public sealed class PushedRequestTests : AuthorizeTest
     {
         var form = new Dictionary<string, string?>
         {
-            ["client_id"] = client, ["client_secret"] = SecretOf(client), ["response_type"] = "code", ["redirect_uri"] = Callback, ["state"] = "st-1", ["code_challenge"] = Challenge,
+            ["client_id"] = client,
+            ["client_secret"] = SecretOf(client),
+            ["response_type"] = "code",
+            ["redirect_uri"] = Callback,
+            ["state"] = "st-1",
+            ["code_challenge"] = Challenge,
             ["code_challenge_method"] = "S256",
         };
         foreach (var (name, value) in changes) form[name] = value;
