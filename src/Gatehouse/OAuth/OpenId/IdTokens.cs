@@ -201,4 +201,7 @@ internal static partial class OidcLog
 {
     [LoggerMessage(1401, LogLevel.Warning, "The client {ClientId} gets no ID token: there is no key for its algorithm {Algorithm}. HS256 needs a client secret that is not hashed")]
     public static partial void NoKey(this ILogger logger, string clientId, string algorithm);
+
+    [LoggerMessage(1402, LogLevel.Error, "The file of the signing keys was changed and cannot be read; the keys that are known go on: {Reason}")]
+    public static partial void KeysNotRead(this ILogger logger, string reason);
 }

@@ -28,7 +28,7 @@ internal sealed class OidcKeyFile(GatehouseOptions options, TimeProvider clock)
             DataFolder.TryCreate(path, Write([.. Algorithms.Select(algorithm => (algorithm, DateTimeOffset.UnixEpoch, Make(algorithm)))]));
         }
         var stamp = File.GetLastWriteTimeUtc(path);
-        return stamp == known ? (null, known) : ([.. Read().Select(one => new OidcKey(SigningKey.Parse(one.Algorithm, one.Pem), one.SignsFrom))], stamp);
+        return stamp == known ? (null, known) : ([.. Read().Select(Parse)], stamp);
     }
 
     /// <summary>Those of the keys of which a token may live, each with its end: its successor's beginning and the life of a token.</summary>
@@ -72,9 +72,24 @@ internal sealed class OidcKeyFile(GatehouseOptions options, TimeProvider clock)
         }
         catch (Exception error) when (error is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
         {
-            throw new SettingException($"The file of the signing keys {path} cannot be read. Restore it from a backup, or delete it: then new keys are made, and ID tokens of the old ones end.", error);
+            throw Broken(error);
         }
     }
+
+    private OidcKey Parse((string Algorithm, DateTimeOffset SignsFrom, string Pem) key)
+    {
+        try
+        {
+            return new OidcKey(SigningKey.Parse(key.Algorithm, key.Pem), key.SignsFrom);
+        }
+        catch (ArgumentException error)
+        {
+            throw Broken(error);
+        }
+    }
+
+    private SettingException Broken(Exception error) =>
+        new($"The file of the signing keys {path} cannot be read. Restore it from a backup, or delete it: then new keys are made, and ID tokens of the old ones end.", error);
 
     private static byte[] Write(IEnumerable<(string Algorithm, DateTimeOffset SignsFrom, string Pem)> keys) => ApiJson.Bytes(json =>
     {

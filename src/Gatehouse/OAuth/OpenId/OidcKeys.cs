@@ -2,6 +2,7 @@ using System.Text.Json;
 using Gatehouse.Crypto;
 using Gatehouse.Http;
 using Gatehouse.OAuth.Clients;
+using Microsoft.Extensions.Logging;
 
 namespace Gatehouse.OAuth.OpenId;
 
@@ -15,15 +16,17 @@ internal sealed class OidcKeys
 
     private readonly ClientSecrets secrets;
     private readonly TimeProvider clock;
+    private readonly ILogger log;
     private readonly OidcKeyFile? file;
     private readonly Lock reading = new();
     private readonly Remembered<string, JwtCodec> ofSecrets = new(1_000);
     private volatile State state;
 
-    public OidcKeys(GatehouseOptions options, ClientSecrets secrets, TimeProvider clock)
+    public OidcKeys(GatehouseOptions options, ClientSecrets secrets, TimeProvider clock, ILogger<OidcKeys> log)
     {
         this.secrets = secrets;
         this.clock = clock;
+        this.log = log;
         var oauth = options.OAuth;
         if (oauth.OidcRsaPrivateKey.Length == 0) file = new OidcKeyFile(options, clock);
         state = file is null ? new State([.. Given(oauth)], clock.GetUtcNow(), default) : State.None;
@@ -67,8 +70,22 @@ internal sealed class OidcKeys
         lock (reading)
         {
             if (state != current) return state;
-            var (entries, stamp) = file.ReadOrMake(current.Stamp);
+            var (entries, stamp) = Look(current);
             return state = entries is null && now < current.Until ? current with { Read = now } : new State(file.Live(entries ?? current.Entries, now), now, stamp);
+        }
+    }
+
+    /// <summary>A running server goes on with the keys that it has, whatever becomes of the file.</summary>
+    private (IReadOnlyList<OidcKey>? Keys, DateTime Stamp) Look(State current)
+    {
+        try
+        {
+            return file!.ReadOrMake(current.Stamp);
+        }
+        catch (Exception error) when (current != State.None && error is (SettingException or IOException or UnauthorizedAccessException))
+        {
+            log.KeysNotRead(error.Message);
+            return (null, current.Stamp);
         }
     }
 

@@ -10,6 +10,10 @@ namespace Gatehouse.OAuth.Tokens;
 /// <summary>What a caller authenticated with: a row of <c>oauth2_provider_accesstoken</c> (DOT's <c>AccessToken</c>).</summary>
 public class AccessToken
 {
+    internal AccessToken()
+    {
+    }
+
     internal long Id { get; init; }
 
     /// <summary>As it stands in its row.</summary>

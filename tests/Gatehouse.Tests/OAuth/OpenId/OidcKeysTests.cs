@@ -37,7 +37,8 @@ public sealed class OidcKeysTests : OpenIdTest
             Assert.Contains("chmod 600", (await Assert.ThrowsAsync<SettingException>(AgainAsync)).Message, StringComparison.Ordinal);
             File.SetUnixFileMode(KeyFile, UnixFileMode.UserRead | UnixFileMode.UserWrite);
         }
-        foreach (var broken in (string[])["", "[]", "{", """{"keys":[{"alg":5}]}""", """{"keys":[{"alg":"RS256","signs_from":"never","pem":""}]}"""])
+        foreach (var broken in (string[])["", "[]", "{", """{"keys":[{"alg":5}]}""", """{"keys":[{"alg":"RS256","signs_from":"never","pem":""}]}""",
+            """{"keys":[{"alg":"RS256","signs_from":"2026-01-01T00:00:00Z","pem":"-----BEGIN PRIVATE KEY-----"}]}"""])
         {
             await File.WriteAllTextAsync(KeyFile, broken, Ct);
             Assert.Contains("cannot be read", (await Assert.ThrowsAsync<SettingException>(AgainAsync)).Message, StringComparison.Ordinal);
@@ -103,10 +104,15 @@ public sealed class OidcKeysTests : OpenIdTest
     }
 
     [Fact]
-    public async Task A_file_that_is_taken_away_from_a_running_server_is_not_replaced()
+    public async Task A_running_server_goes_on_without_its_file_or_with_a_broken_one()
     {
         await StartServerAsync(options => options.OAuth.OidcRsaPrivateKey = "");
         var keys = await JwksAsync();
+        await File.WriteAllTextAsync(KeyFile, "{", Ct);
+        Clock.Advance(TimeSpan.FromMinutes(1));
+        Assert.True(JsonNode.DeepEquals(keys, await JwksAsync()));
+        Assert.Contains(Log.Lines, line => line.Contains("the keys that are known go on", StringComparison.Ordinal));
+
         File.Delete(KeyFile);
         Clock.Advance(TimeSpan.FromMinutes(1));
 
