@@ -45,6 +45,6 @@ internal sealed partial class SecretWatcher(Secrets secrets) : DelegatingHandler
         """)]
     private static partial Regex Passwords();
 
-    [GeneratedRegex("""(?:"(?:registration_access_|access_|refresh_)?token":"|"client_secret":"|"csrftoken":"|csrfmiddlewaretoken" value=")([A-Za-z0-9]+)""")]
+    [GeneratedRegex("""(?:"(?:registration_access_)?token":"|"client_secret":"|"csrftoken":"|csrfmiddlewaretoken" value=")([A-Za-z0-9]+)""")]
     private static partial Regex Tokens();
 }

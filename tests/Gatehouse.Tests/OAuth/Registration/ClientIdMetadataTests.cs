@@ -76,6 +76,30 @@ public sealed class ClientIdMetadataTests : GatehouseTest
     }
 
     [Fact]
+    public async Task People_are_asked_about_it_under_its_own_name_and_sent_where_its_document_says()
+    {
+        await Users.CreateAsync("alice");
+        var browser = await NewBrowser().LogInAsync("alice");
+        Publish(Document(name: "<b>Bank</b>"));
+        string Path(string redirect) =>
+            $"/o/authorize/?response_type=code&client_id={Uri.EscapeDataString(Id)}&redirect_uri={Uri.EscapeDataString(redirect)}&code_challenge={new string('c', 43)}&code_challenge_method=S256&state=s";
+
+        var page = await (await browser.GetAsync(Path("http://127.0.0.1:50123/cb"))).TextAsync();
+        Assert.Contains("&lt;b&gt;Bank&lt;/b&gt;", page, StringComparison.Ordinal);
+        Assert.DoesNotContain("<b>Bank", page, StringComparison.Ordinal);
+        var granted = await browser.SubmitAsync(Path("http://127.0.0.1:50123/cb"), ("allow", "Authorize"));
+        Assert.StartsWith("http://127.0.0.1:50123/cb?code=", granted.Header("Location"), StringComparison.Ordinal);
+
+        foreach (var elsewhere in new[] { "https://app.example/cb?x=1", "https://app.example.evil/cb", "https://app.example\\@evil/cb", "http://127.0.0.1:50123/other" })
+        {
+            var refused = await browser.GetAsync(Path(elsewhere));
+            await refused.ShouldBeAsync(400);
+            Assert.Null(refused.Header("Location"));
+        }
+        Assert.Single(outside.Asked);
+    }
+
+    [Fact]
     public async Task What_is_known_grows_old_and_is_fetched_again()
     {
         Publish(Document(), cacheControl: "max-age=600");

@@ -324,11 +324,13 @@ public sealed class DynamicClientRegistrationTests : GatehouseTest
         var own = (string)mine["registration_access_token"]!;
         foreach (var authorization in new[] { null, "", "Bearer", "Bearer ", $"Token {own}", own, $"Bearer {own} x", Answers.Basic("x", own) })
             await (await Http.AskAsync(path, authorization)).ShouldBeAsync(401, """{"error":"invalid_token","error_description":"Registration access token required"}""");
-        // Encoded, so that the log of requests, which the framework keeps and the program does not, does not hold it.
-        await (await Http.AskAsync($"{path}?access_token={string.Concat(own.Select(c => $"%{(int)c:X2}"))}")).ShouldBeAsync(401);
         await (await Http.AskAsync(path, "Bearer " + new string('x', 20_000))).ShouldBeAsync(401, """{"error":"invalid_token","error_description":"Invalid registration access token"}""");
         Assert.Equal(["2"], Database.Rows("SELECT COUNT(*) FROM oauth2_provider_application"));
         await (await Http.AskAsync(path, $"bearer   {own}")).ShouldBeAsync(200);
+
+        // One that the framework's log of requests may show.
+        Database.Execute($"UPDATE oauth2_provider_accesstoken SET token_checksum = '{TokenText.Checksum("in-the-url")}' WHERE token_checksum = '{TokenText.Checksum(own)}'");
+        await (await Http.AskAsync($"{path}?access_token=in-the-url")).ShouldBeAsync(401);
     }
 
     [Theory]
