@@ -44,9 +44,14 @@ public sealed class RealClientTests(ITestOutputHelper output) : GatehouseTest
         oauth.CompliantBcpRfc9700AuthzResponseIss = true;
         oauth.DcrEnabled = true;
         oauth.DcrRegistrationPermissionClasses = ["AllowAllDCRPermission"];
+        oauth.DcrThrottleRate = "";
         oauth.CimdEnabled = true;
+        oauth.CimdMetadataFetcher = (url, _) => Task.FromResult((JsonSerializer.SerializeToElement(new
+        {
+            client_id = url, client_name = "MCP inspector", redirect_uris = new[] { RedirectUri }, grant_types = new[] { "authorization_code", "refresh_token" },
+            token_endpoint_auth_method = "none",
+        }), TimeSpan.FromMinutes(5)));
         oauth.DeviceFlowInterval = 1;
-        oauth.OAuthDeviceVerificationUriComplete = "/o/device/?user_code={user_code}";
         oauth.AdditionalClaims = claims =>
         {
             claims["preferred_username"] = claims.User.Username;
@@ -82,6 +87,8 @@ public sealed class RealClientTests(ITestOutputHelper output) : GatehouseTest
         clients.Authenticates(await clients.CreateAsync("key", "client-credentials", "unused"), "private_key_jwt", $$"""{"keys":[{{Jwk(key, isPrivate: false)}}]}""");
 
         var server = Server.Address.ToString().TrimEnd('/');
+        // The port is known only now.
+        Server.Get<GatehouseOptions>().OAuth.OAuthDeviceVerificationUriComplete = server + "/o/device/?user_code={user_code}";
         return new Dictionary<string, string>
         {
             ["ISSUER"] = server + "/o", ["API"] = server + "/api/photos/", ["RESOURCE"] = server + "/api/",

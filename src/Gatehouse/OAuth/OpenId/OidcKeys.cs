@@ -18,6 +18,7 @@ internal sealed class OidcKeys
     private readonly TimeProvider clock;
     private readonly ILogger log;
     private readonly OidcKeyFile? file;
+    private readonly bool isDjango;
     private readonly Lock reading = new();
     private readonly Remembered<string, JwtCodec> ofSecrets = new(1_000);
     private volatile State state;
@@ -27,6 +28,7 @@ internal sealed class OidcKeys
         this.secrets = secrets;
         this.clock = clock;
         this.log = log;
+        isDjango = options.Profile == Profile.Django;
         var oauth = options.OAuth;
         if (oauth.OidcRsaPrivateKey.Length == 0) file = new OidcKeyFile(options, clock);
         state = file is null ? new State([.. Given(oauth)], clock.GetUtcNow(), default) : State.None;
@@ -36,11 +38,19 @@ internal sealed class OidcKeys
     /// <exception cref="SettingException">The file is open to others, or is none of ours.</exception>
     public void Prepare() => _ = Now();
 
+    /// <summary>
+    /// What the client's ID tokens are signed with; empty: it gets none. Who registered itself could not choose and gets the server's first,
+    /// where the real stack fails.
+    /// </summary>
+    public string AlgorithmOf(Client client) =>
+        client.Algorithm.Length > 0 || client.RegistrationSource == "manual" || isDjango ? client.Algorithm
+        : Algorithms is [var first, ..] ? first : "";
+
     /// <summary>Signs the client's ID tokens; null when there is no key for it.</summary>
-    public JwtCodec? SignerOf(Client client) => client.Algorithm == "HS256" ? OfSecret(client) : Now().Signers.GetValueOrDefault(client.Algorithm);
+    public JwtCodec? SignerOf(Client client) => AlgorithmOf(client) is var algorithm && algorithm == "HS256" ? OfSecret(client) : Now().Signers.GetValueOrDefault(algorithm);
 
     /// <summary>The claims of an ID token that was signed for this client, whenever that was; null for all else.</summary>
-    public JsonElement? Read(Client client, string token) => client.Algorithm switch
+    public JsonElement? Read(Client client, string token) => AlgorithmOf(client) switch
     {
         "" => null,
         "HS256" => OfSecret(client)?.Read(token),

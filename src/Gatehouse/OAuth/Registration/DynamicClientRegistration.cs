@@ -3,6 +3,7 @@ using System.Text.Json;
 using Gatehouse.Database;
 using Gatehouse.Http;
 using Gatehouse.OAuth.Clients;
+using Gatehouse.OAuth.OpenId;
 using Gatehouse.OAuth.Tokens;
 using Gatehouse.Sessions;
 using Gatehouse.Throttling;
@@ -16,7 +17,7 @@ namespace Gatehouse.OAuth.Registration;
 /// <c>…ManagementView</c>).
 /// </summary>
 internal sealed class DynamicClientRegistration(
-    Db db, OAuthTokens tokens, ClientRules rules, ClientSecrets secrets, ThrottleStore throttles, GatehouseOptions options, TimeProvider clock)
+    Db db, OAuthTokens tokens, ClientRules rules, ClientSecrets secrets, OidcKeys keys, ThrottleStore throttles, GatehouseOptions options, TimeProvider clock)
 {
     private const int LongestMetadata = 64 * 1024;
 
@@ -120,6 +121,8 @@ internal sealed class DynamicClientRegistration(
             AuthorizationGrantType = draft.AuthorizationGrantType,
             Name = draft.Name,
             RedirectUris = draft.RedirectUris,
+            Algorithm = client.Algorithm,
+            RegistrationSource = client.RegistrationSource,
         };
         return Describe(http, updated, next ?? token);
     }
@@ -245,6 +248,12 @@ internal sealed class DynamicClientRegistration(
             $"{RequestHost.Origin(http, options)}{http.Request.PathBase.ToUriComponent()}{options.OAuth.Path}register/{Uri.EscapeDataString(client.ClientId)}/");
         if (client.Name.Length > 0) json.WriteString("client_name", client.Name);
         if (secret is not null) json.WriteString("client_secret", secret);
+        if (options.Profile != Profile.Django)
+        {
+            // RFC 7591 §3.2.1 wants it beside a secret, and clients insist: for ever.
+            if (secret is not null) json.WriteNumber("client_secret_expires_at", 0);
+            if (options.OAuth.OidcEnabled && keys.AlgorithmOf(client) is { Length: > 0 } algorithm) json.WriteString("id_token_signed_response_alg", algorithm);
+        }
 
         void WriteAll(string name, IEnumerable<string> texts)
         {
