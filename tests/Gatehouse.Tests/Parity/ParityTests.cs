@@ -48,7 +48,7 @@ public sealed partial class ParityTests(ITestOutputHelper output) : IDisposable
             Assert.True(code == 0, errors);
         }
         var scenarios = folder["scenarios"];
-        var selected = await PythonAsync(Path.Combine(Parity, "select_scenarios.py"), scenarios, "--without", "oauth");
+        var selected = await PythonAsync(Path.Combine(Parity, "select_scenarios.py"), scenarios);
         Assert.True(selected.Code == 0, selected.Output);
         output.WriteLine(selected.Output);
 

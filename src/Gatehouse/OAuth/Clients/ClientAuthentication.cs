@@ -57,7 +57,7 @@ internal sealed class ClientAuthentication(ClientStore clients, ClientSecrets se
     /// <summary>Id and secret are form-encoded before they are put together, RFC 6749 §2.3.1.</summary>
     private static (string Id, string Secret)? Decode(string header)
     {
-        if (header.Contains(' ') || PythonText.Base64(header) is not { } raw) return null;
+        if (header.Trim(' ').Contains(' ') || PythonText.Base64(header) is not { } raw) return null;
         try
         {
             var text = StrictUtf8.GetString(raw);
