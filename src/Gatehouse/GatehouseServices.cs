@@ -106,6 +106,7 @@ public static class GatehouseServices
         // clients
         services.AddSingleton<ClientStore>();
         services.AddSingleton<ClientSecrets>();
+        services.AddSingleton<ClientAssertions>();
         services.AddSingleton<ClientAuthentication>();
         services.AddSingleton<ClientRules>();
         services.AddSingleton<ClientRegistration>();
@@ -116,6 +117,7 @@ public static class GatehouseServices
         services.AddSingleton<TokenIssuer>();
         services.AddSingleton<AuthorizedTokensPages>();
         services.AddSingleton<ClearTokens>();
+        services.AddSingleton<Successors>();
         services.AddSingleton<RevokeToken>();
         services.AddSingleton<IntrospectToken>();
 

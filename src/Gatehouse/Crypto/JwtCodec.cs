@@ -72,6 +72,10 @@ internal sealed class JwtCodec
         return Decode(payload) is { } bytes ? Json(bytes) : null;
     }
 
+    /// <summary>The same of its header.</summary>
+    public static JsonElement? HeaderOf(string token) =>
+        token.Length <= DefaultMaxLength && token.Split('.') is [var header, _, _] && Decode(header) is { } bytes ? Json(bytes) : null;
+
     /// <summary>Signs claims, which are one JSON object.</summary>
     public string Write(ReadOnlySpan<byte> claims)
     {

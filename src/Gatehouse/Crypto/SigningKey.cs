@@ -72,8 +72,8 @@ internal abstract class SigningKey
         }
     }
 
-    /// <summary>HS256 with a secret of somebody else's making, which is as long as it is: a client's (OpenID Connect Core §10.1).</summary>
-    public static SigningKey OfClientSecret(string secret) => new Hmac("HS256", StrictUtf8.GetBytes(secret));
+    /// <summary>HS* with a secret of somebody else's making, which is as long as it is: a client's (OpenID Connect Core §10.1).</summary>
+    public static SigningKey OfClientSecret(string secret, string algorithm = "HS256") => new Hmac(algorithm, StrictUtf8.GetBytes(secret));
 
     private static string Kinds(string algorithm) => algorithm[0] switch
     {

@@ -42,6 +42,12 @@ public sealed class OAuthOptions
     public int? RefreshTokenExpireSeconds { get; set; }
 
     /// <summary>
+    /// How long after a user's consent its tokens can be renewed at the most, however often they are used (RFC 9700 §4.14.2); a refresh token's
+    /// <c>created</c> is then when its family began. Null, the default: without limit, but 90 days in Strict.
+    /// </summary>
+    public int? RefreshTokenMaxAgeSeconds { get; set; }
+
+    /// <summary>
     /// How long a refresh token that was just rotated still gives the pair that it gave. Default 0 (<c>REFRESH_TOKEN_GRACE_PERIOD_SECONDS</c>).
     /// </summary>
     public int RefreshTokenGracePeriodSeconds { get; set; }
@@ -242,6 +248,9 @@ public sealed class OAuthOptions
     /// (RFC 7662 §4); its secret does not count in the address, and answers are not to be kept.
     /// </summary>
     public bool? LimitIntrospection { get; set; }
+
+    /// <summary>A new password ends the user's tokens and codes.</summary>
+    public bool? PasswordChangeEndsTokens { get; set; }
 
     /// <summary>Who revokes a refresh token ends all that came of the same grant, also what a refresh gave at the same moment (RFC 7009 §2.1).</summary>
     public bool? RevocationEndsFamily { get; set; }

@@ -7,6 +7,7 @@ using Gatehouse.OAuth.Grants;
 using Gatehouse.OAuth.OpenId;
 using Gatehouse.OAuth.Registration;
 using Gatehouse.OAuth.Tokens;
+using Gatehouse.Users;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
@@ -26,6 +27,7 @@ internal static class OAuthRoutes
             form: "The OAuth 2.0 pushed authorization request endpoint (RFC 9126 section 2.1)");
 
         // tokens
+        if (options.OAuth.PasswordChangeEndsTokens == true) services.GetRequiredService<UserAccounts>().AlsoWithEachNewPassword.Add(OAuthTokens.RevokeAllAsync);
         routes.MapOAuthEndpoint(path + "token/", "POST", services.GetRequiredService<TokenEndpoint>().HandleAsync,
             form: "The OAuth 2.0 token endpoint (RFC 6749 section 3.2)");
 

@@ -33,6 +33,8 @@ internal static class OAuthSetup
         options.RefuseIdTokensAsBearer ??= closed;
         options.LimitIntrospection ??= closed;
         options.RevocationEndsFamily ??= closed;
+        options.PasswordChangeEndsTokens ??= closed;
+        options.RefreshTokenMaxAgeSeconds ??= strict ? 90 * 24 * 60 * 60 : null;
         Check(options, root);
     }
 
@@ -49,7 +51,7 @@ internal static class OAuthSetup
         {
             ("ACCESS_TOKEN_EXPIRE_SECONDS", options.AccessTokenExpireSeconds), ("AUTHORIZATION_CODE_EXPIRE_SECONDS", options.AuthorizationCodeExpireSeconds),
             ("ID_TOKEN_EXPIRE_SECONDS", options.IdTokenExpireSeconds), ("PAR_REQUEST_URI_LIFETIME_SECONDS", options.ParRequestUriLifetimeSeconds),
-            ("REFRESH_TOKEN_EXPIRE_SECONDS", options.RefreshTokenExpireSeconds ?? 1), ("DCR_REGISTRATION_TOKEN_EXPIRE_SECONDS", options.DcrRegistrationTokenExpireSeconds ?? 1),
+            ("REFRESH_TOKEN_EXPIRE_SECONDS", options.RefreshTokenExpireSeconds ?? 1), ("RefreshTokenMaxAgeSeconds", options.RefreshTokenMaxAgeSeconds ?? 1), ("DCR_REGISTRATION_TOKEN_EXPIRE_SECONDS", options.DcrRegistrationTokenExpireSeconds ?? 1),
             ("DEVICE_FLOW_INTERVAL", options.DeviceFlowInterval), ("CIMD_FETCH_TIMEOUT_SECONDS", options.CimdFetchTimeoutSeconds),
             ("CIMD_MAX_DOCUMENT_SIZE", options.CimdMaxDocumentSize), ("CIMD_METADATA_MAX_AGE_SECONDS", options.CimdMetadataMaxAgeSeconds),
             ("CLIENT_ASSERTION_MAX_LIFETIME", options.ClientAssertionMaxLifetime), ("CLIENT_ASSERTION_JWKS_CACHE_TIMEOUT", options.ClientAssertionJwksCacheTimeout),

@@ -12,7 +12,8 @@ public sealed class Client
 
     internal const string Columns =
         "a.id, a.client_id, a.client_secret, a.hash_client_secret, a.client_type, a.authorization_grant_type, a.name, a.user_id, a.redirect_uris, "
-        + "a.post_logout_redirect_uris, a.allowed_origins, a.skip_authorization, a.algorithm, a.registration_source, a.cimd_expires_at, a.created, a.updated";
+        + "a.post_logout_redirect_uris, a.allowed_origins, a.skip_authorization, a.algorithm, a.registration_source, a.cimd_expires_at, a.created, a.updated, "
+        + "(SELECT k.auth_method FROM gatehouse_oauth_client k WHERE k.application_id = a.id)";
 
     internal long Id { get; init; }
 
@@ -60,6 +61,9 @@ public sealed class Client
 
     internal DateTimeOffset Updated { get; init; }
 
+    /// <summary>How it must prove who it is, where that is not by its secret: <see cref="ClientAssertions.PrivateKeyJwt"/>, <see cref="ClientAssertions.ClientSecretJwt"/>.</summary>
+    internal string? AuthMethod { get; init; }
+
     /// <inheritdoc/>
     public override string ToString() => Name.Length > 0 ? Name : ClientId;
 
@@ -83,6 +87,7 @@ public sealed class Client
         CimdExpiresAt = row.TimeOrNull(first + 14),
         Created = row.Time(first + 15),
         Updated = row.Time(first + 16),
+        AuthMethod = row.TextOrNull(first + 17),
     };
 
     internal static Client Read(Row row) => Read(row, 0);

@@ -6,8 +6,11 @@ using Microsoft.AspNetCore.Http;
 
 namespace Gatehouse.OAuth.Clients;
 
-/// <summary>Which client is calling, RFC 6749 §2.3 (DOT's <c>OAuth2Validator.authenticate_client</c>): by Basic header, by body, or by name alone.</summary>
-internal sealed class ClientAuthentication(ClientStore clients, ClientSecrets secrets, OAuthOptions options)
+/// <summary>
+/// Which client is calling, RFC 6749 §2.3 (DOT's <c>OAuth2Validator.authenticate_client</c>): by Basic header, by body, by a signed assertion, or by
+/// name alone.
+/// </summary>
+internal sealed class ClientAuthentication(ClientStore clients, ClientSecrets secrets, ClientAssertions assertions, OAuthOptions options)
 {
     private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
@@ -16,11 +19,11 @@ internal sealed class ClientAuthentication(ClientStore clients, ClientSecrets se
     {
         if (RefuseAmbiguous(http, parameters) is { } error) return (null, error);
         // A client that shows credentials is held to them, whatever its type.
-        if (BasicOf(http) is not null || parameters["client_id"] is { Length: > 0 } && parameters["client_secret"] is { Length: > 0 })
+        if (ClientAssertions.IsIn(parameters) || BasicOf(http) is not null || parameters["client_id"] is { Length: > 0 } && parameters["client_secret"] is { Length: > 0 })
             return Or401(await AuthenticateAsync(http, parameters));
         var client = await clients.FindAsync(parameters["client_id"], http.RequestAborted);
         if (client is null) return (null, OAuthError.InvalidClient);
-        return client.IsPublic ? (client, null) : Or401(await AuthenticateAsync(http, parameters));
+        return client is { IsPublic: true, AuthMethod: null } ? (client, null) : Or401(await AuthenticateAsync(http, parameters));
     }
 
     /// <summary>The client that has proved who it is.</summary>
@@ -31,13 +34,15 @@ internal sealed class ClientAuthentication(ClientStore clients, ClientSecrets se
     public async Task<Client?> AuthenticateAsync(HttpContext http, OAuthParameters parameters)
     {
         var ct = http.RequestAborted;
+        if (ClientAssertions.IsIn(parameters)) return await assertions.AuthenticateAsync(http, parameters);
         if (BasicOf(http) is { } header && Decode(header) is var (id, secret)
             && await clients.FindAsync(id, ct) is { } named && await IsItAsync(named, secret)) return named;
         return await clients.FindAsync(parameters["client_id"], ct) is { } client && await IsItAsync(client, parameters["client_secret"] ?? "") ? client : null;
 
         // A device has no secret to show, only its code.
-        async ValueTask<bool> IsItAsync(Client client, string secret) =>
-            client.IsPublic && parameters["grant_type"] == DeviceCodeGrant.Name || await secrets.CheckAsync(client, secret, ct);
+        // Who registered to sign opens no weaker door with a secret (RFC 9700 §2.5).
+        async ValueTask<bool> IsItAsync(Client client, string secret) => client.AuthMethod is null && (
+            client.IsPublic && parameters["grant_type"] == DeviceCodeGrant.Name || await secrets.CheckAsync(client, secret, ct));
     }
 
     /// <summary>An error when it shows who it is in two ways at once, RFC 6749 §2.3.</summary>

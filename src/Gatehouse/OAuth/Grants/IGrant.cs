@@ -63,8 +63,8 @@ internal sealed class Granted
     /// <summary>What is answered when <see cref="Consume"/> said false.</summary>
     public Func<Task<(TokenAnswer? Answer, OAuthError? Error)>>? Lost { get; init; }
 
-    /// <summary>The refresh token whose pair is replaced, and the family that it belongs to.</summary>
-    public (long Id, Guid Family)? Previous { get; init; }
+    /// <summary>The refresh token whose pair is replaced.</summary>
+    public PreviousToken? Previous { get; init; }
 
     /// <summary>Without rotation: this access token's row is filled anew, and the refresh token stays.</summary>
     public (long AccessTokenId, string RefreshToken)? Kept { get; init; }
@@ -74,6 +74,16 @@ internal sealed class Granted
 
     /// <summary>For the ID token, when <c>openid</c> was granted.</summary>
     public IdTokenRequest? IdToken { get; init; }
+}
+
+/// <summary>A refresh token that is used up.</summary>
+/// <param name="Id">Of its row.</param>
+/// <param name="Family">What it belongs to; null: a token from before there were families, and so are its successors.</param>
+/// <param name="Text">As it was presented.</param>
+/// <param name="Began">When the family began, where its age is limited; null: nobody asks.</param>
+internal sealed record PreviousToken(long Id, Guid? Family, string Text, DateTimeOffset? Began)
+{
+    public override string ToString() => $"PreviousToken {Id}";
 }
 
 /// <summary>What an authorization request asked of the ID token (OpenID Connect Core §3.1.2.1).</summary>

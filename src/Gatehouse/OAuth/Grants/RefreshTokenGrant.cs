@@ -1,7 +1,9 @@
 using Gatehouse.Database;
+using Gatehouse.Http;
 using Gatehouse.OAuth.Clients;
 using Gatehouse.OAuth.Tokens;
 using Gatehouse.Users;
+using Microsoft.Extensions.Logging;
 
 namespace Gatehouse.OAuth.Grants;
 
@@ -9,9 +11,12 @@ namespace Gatehouse.OAuth.Grants;
 /// A refresh token for new tokens, RFC 6749 §6 (DOT's <c>validate_refresh_token</c>). It is used up by one conditional statement, in the
 /// transaction that writes its successors: of any number of callers one gets them.
 /// </summary>
-internal sealed class RefreshTokenGrant(Db db, OAuthOptions options, TimeProvider clock) : IGrant
+internal sealed class RefreshTokenGrant(
+    Db db, Successors successors, UserAccounts accounts, GatehouseOptions root, IServiceProvider services, TimeProvider clock, ILogger<RefreshTokenGrant> log) : IGrant
 {
     public const string Name = "refresh_token";
+
+    private readonly OAuthOptions options = root.OAuth;
 
     public string GrantType => Name;
 
@@ -34,12 +39,13 @@ internal sealed class RefreshTokenGrant(Db db, OAuthOptions options, TimeProvide
         if (found.Revoked is { } revoked)
         {
             // Superseded a moment ago: an honest client that missed the answer. Revoked on purpose, or older: never.
-            if (revoked > now.AddSeconds(-options.RefreshTokenGracePeriodSeconds) && found.Successor is not null) return Again(found, request, now);
-            await EndFamilyAsync(found, now);
+            if (IsInGrace(revoked, now) && found.Successor is not null) return Again(found, request, now);
+            await EndFamilyAsync(found, client, now);
             return (null, OAuthError.InvalidGrant());
         }
         if (found.AccessTokenId is null || found.AccessExpires is not { } end) return (null, OAuthError.InvalidGrant());
         if (options.RefreshTokenExpireSeconds is { } life && life > 0 && end.AddSeconds(life) <= now) return (null, OAuthError.InvalidGrant());
+        if (options.RefreshTokenMaxAgeSeconds is { } most && found.Created.AddSeconds(most) <= now) return (null, OAuthError.InvalidGrant());
         if (options.RefuseInactiveUsers == true && !found.User.IsActive) return (null, OAuthError.InvalidGrant());
 
         var (scopes, beyond) = Narrow(request.Parameters["scope"], found.Scope);
@@ -51,7 +57,7 @@ internal sealed class RefreshTokenGrant(Db db, OAuthOptions options, TimeProvide
             Scopes = scopes,
             Resource = found.Resource,
             WithRefreshToken = true,
-            Previous = rotates ? (found.Id, found.Family) : null,
+            Previous = rotates ? new PreviousToken(found.Id, found.Family, presented, options.RefreshTokenMaxAgeSeconds is null ? null : found.Created) : null,
             Kept = rotates ? null : (found.AccessTokenId.Value, presented),
             Consume = rotates ? (tx, tokens) => RotateAsync(tx, found, tokens.Now) : (tx, _) => IsStillGoodAsync(tx, found),
             Lost = () => LateAsync(request),
@@ -59,24 +65,27 @@ internal sealed class RefreshTokenGrant(Db db, OAuthOptions options, TimeProvide
         }, null);
     }
 
-    private static async Task<bool> RotateAsync(Tx tx, Found found, DateTimeOffset now)
+    // Either way: a wall clock that was set back must not open the window again.
+    private bool IsInGrace(DateTimeOffset revoked, DateTimeOffset now) => (now - revoked).Duration() < TimeSpan.FromSeconds(options.RefreshTokenGracePeriodSeconds);
+
+    private async Task<bool> RotateAsync(Tx tx, Found found, DateTimeOffset now)
     {
-        if (await tx.RunAsync(Rotate, ("now", now), ("id", found.Id), ("access", found.AccessTokenId)) == 0) return false;
+        if (await tx.RunAsync(Rotate, ("now", now), ("id", found.Id), ("access", found.AccessTokenId), ("anybody", options.RefuseInactiveUsers != true)) == 0) return false;
         await tx.RunAsync(OAuthTokens.DeleteAccess, ("id", found.AccessTokenId));
         return true;
     }
 
-    private static async Task<bool> IsStillGoodAsync(Tx tx, Found found) =>
-        await tx.FirstAsync(StillGood, ("id", found.Id), ("access", found.AccessTokenId)) is not null;
+    private async Task<bool> IsStillGoodAsync(Tx tx, Found found) =>
+        await tx.FirstAsync(StillGood, ("id", found.Id), ("access", found.AccessTokenId), ("anybody", options.RefuseInactiveUsers != true)) is not null;
 
     /// <summary>Somebody else was first: what they left decides, once.</summary>
     private async Task<(TokenAnswer? Answer, OAuthError? Error)> LateAsync(TokenRequest request)
     {
         var now = clock.GetUtcNow();
         if (await FindAsync(request.Parameters["refresh_token"]!, request) is not { Revoked: { } revoked } found) return (null, OAuthError.InvalidGrant());
-        if (revoked <= now.AddSeconds(-options.RefreshTokenGracePeriodSeconds) || found.Successor is null)
+        if (!IsInGrace(revoked, now) || found.Successor is null)
         {
-            await EndFamilyAsync(found, now);
+            await EndFamilyAsync(found, request.Client, now);
             return (null, OAuthError.InvalidGrant());
         }
         var (granted, error) = Again(found, request, now);
@@ -86,8 +95,11 @@ internal sealed class RefreshTokenGrant(Db db, OAuthOptions options, TimeProvide
     private (Granted? Granted, OAuthError? Error) Again(Found found, TokenRequest request, DateTimeOffset now)
     {
         var successor = found.Successor!;
-        // A pair that is kept as checksums cannot be given again.
-        if (successor.AccessToken.Length == 0 || successor.RefreshToken is not { Length: > 0 } refresh) return (null, OAuthError.InvalidGrant());
+        var (access, refresh) = (successor.AccessToken, successor.RefreshToken);
+        // Of a pair that is kept as checksums: that which is made of this token, if it is the one.
+        if (access.Length == 0 && successors.Of(request.Parameters["refresh_token"]!) is { } derived
+            && TokenText.Checksum(derived.Access) == successor.AccessChecksum && TokenText.Checksum(derived.Refresh!) == successor.RefreshChecksum) (access, refresh) = derived;
+        if (access.Length == 0 || refresh is not { Length: > 0 }) return (null, OAuthError.InvalidGrant());
         if (options.RefuseInactiveUsers == true && !found.User.IsActive) return (null, OAuthError.InvalidGrant());
         var (_, beyond) = Narrow(request.Parameters["scope"], successor.Scope);
         if (beyond is not null) return (null, beyond);
@@ -95,7 +107,7 @@ internal sealed class RefreshTokenGrant(Db db, OAuthOptions options, TimeProvide
         {
             Again = new TokenAnswer
             {
-                AccessToken = successor.AccessToken,
+                AccessToken = access,
                 ExpiresIn = Math.Max(1, (int)Math.Ceiling((successor.Expires - now).TotalSeconds)),
                 Scope = successor.Scope,
                 RefreshToken = refresh,
@@ -103,16 +115,15 @@ internal sealed class RefreshTokenGrant(Db db, OAuthOptions options, TimeProvide
         }, null);
     }
 
-    private async Task EndFamilyAsync(Found found, DateTimeOffset now)
+    /// <summary>It is in two hands: nobody knows which is the right one (RFC 9700 §4.14.2). However often it is sent, that is done and told once.</summary>
+    private async Task EndFamilyAsync(Found found, Client client, DateTimeOffset now)
     {
-        if (options.RefreshTokenReuseProtection != true || found.Family == Guid.Empty) return;
-        await db.WriteAsync(
-            async tx =>
-            {
-                await OAuthTokens.RevokeFamilyAsync(tx, found.Family, now);
-                return true;
-            },
-            CancellationToken.None);
+        if (options.RefreshTokenReuseProtection != true || found.Family is not { } family) return;
+        // Asked before the writer is: a dead family, of any size, costs one look.
+        if (!await OAuthTokens.IsFamilyLiveAsync(db, family)) return;
+        if (!await db.WriteAsync(tx => OAuthTokens.RevokeFamilyAsync(tx, family, now), CancellationToken.None)) return;
+        log.RefreshTokenReused(LogText.Clean(client.ClientId), found.User.Id.ToString());
+        await accounts.TellAsync(root.Events.RefreshTokenWasReused, new UserEvent(found.User, services));
     }
 
     private static (IReadOnlyList<string> Scopes, OAuthError? Error) Narrow(string? asked, string original)
@@ -129,8 +140,8 @@ internal sealed class RefreshTokenGrant(Db db, OAuthOptions options, TimeProvide
     // Several rows may share a checksum: the live one, or else the one that was revoked last.
     private static readonly Sql<Found> ByChecksum = new(
         $"""
-        SELECT r.id, r.application_id, r.revoked, r.access_token_id, r.token_family, r.resource, own.expires, COALESCE(own.scope, next.scope, ''),
-            next.token, next.expires, next.scope, successor.token, {User.Columns}
+        SELECT r.id, r.application_id, r.revoked, r.access_token_id, r.token_family, r.resource, r.created, own.expires, COALESCE(own.scope, next.scope, ''),
+            next.token, next.token_checksum, next.expires, next.scope, successor.token, successor.token_checksum, {User.Columns}
         FROM oauth2_provider_refreshtoken r JOIN auth_user u ON u.id = r.user_id
         LEFT JOIN oauth2_provider_accesstoken own ON own.id = r.access_token_id
         LEFT JOIN oauth2_provider_accesstoken next ON next.source_refresh_token_id = r.id
@@ -138,22 +149,33 @@ internal sealed class RefreshTokenGrant(Db db, OAuthOptions options, TimeProvide
         WHERE r.token_checksum = @checksum ORDER BY r.revoked IS NOT NULL, r.revoked DESC LIMIT 1
         """,
         row => new Found(
-            row.Int(0), row.Int(1), row.TimeOrNull(2), row.IsNull(3) ? null : row.Int(3), row.IsNull(4) ? Guid.Empty : Guid.Parse(row.Text(4)),
-            TokenText.Resources(row.Text(5)), row.TimeOrNull(6), row.Text(7),
-            row.IsNull(8) ? null : new Successor(row.Text(8), row.Time(9), row.Text(10), row.TextOrNull(11)), User.Read(row, 12)));
+            row.Int(0), row.Int(1), row.TimeOrNull(2), row.IsNull(3) ? null : row.Int(3), row.IsNull(4) ? null : Guid.Parse(row.Text(4)),
+            TokenText.Resources(row.Text(5)), row.Time(6), row.TimeOrNull(7), row.Text(8),
+            row.IsNull(9) ? null : new Successor(row.Text(9), row.Text(10), row.Time(11), row.Text(12), row.TextOrNull(13), row.TextOrNull(14)), User.Read(row, 15)));
 
     private static readonly Sql Rotate = new(
         """
         UPDATE oauth2_provider_refreshtoken SET revoked = @now, updated = @now, access_token_id = NULL
         WHERE id = @id AND revoked IS NULL AND access_token_id = @access
+            AND (@anybody OR EXISTS (SELECT 1 FROM auth_user u WHERE u.id = user_id AND u.is_active))
         """);
 
     private static readonly Sql<string> StillGood = new(
-        "SELECT 'yes' FROM oauth2_provider_refreshtoken WHERE id = @id AND revoked IS NULL AND access_token_id = @access", row => row.Text(0));
+        """
+        SELECT 'yes' FROM oauth2_provider_refreshtoken WHERE id = @id AND revoked IS NULL AND access_token_id = @access
+            AND (@anybody OR EXISTS (SELECT 1 FROM auth_user u WHERE u.id = user_id AND u.is_active))
+        """,
+        row => row.Text(0));
 
     private sealed record Found(
-        long Id, long ClientId, DateTimeOffset? Revoked, long? AccessTokenId, Guid Family, IReadOnlyList<string> Resource, DateTimeOffset? AccessExpires,
+        long Id, long ClientId, DateTimeOffset? Revoked, long? AccessTokenId, Guid? Family, IReadOnlyList<string> Resource, DateTimeOffset Created, DateTimeOffset? AccessExpires,
         string Scope, Successor? Successor, User User);
 
-    private sealed record Successor(string AccessToken, DateTimeOffset Expires, string Scope, string? RefreshToken);
+    private sealed record Successor(string AccessToken, string AccessChecksum, DateTimeOffset Expires, string Scope, string? RefreshToken, string? RefreshChecksum);
+}
+
+internal static partial class OAuthLog
+{
+    [LoggerMessage(1601, LogLevel.Warning, "A rotated refresh token of client {ClientId} and user {UserId} was sent again: its family is ended")]
+    public static partial void RefreshTokenReused(this ILogger logger, string clientId, string userId);
 }

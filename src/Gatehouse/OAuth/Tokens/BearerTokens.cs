@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Gatehouse.Authentication;
 using Gatehouse.Http;
 using Gatehouse.OAuth.OpenId;
@@ -58,15 +59,15 @@ internal sealed record BearerError(string Code, string Description)
 }
 
 /// <summary>Where a request carries its token (oauthlib <c>get_token_from_header</c>): in the header, or, without one, as <c>access_token</c>.</summary>
-internal readonly record struct BearerToken(string? Token, IResult? Answer = null, bool Refused = false)
+internal readonly partial record struct BearerToken(string? Token, IResult? Answer = null, bool Refused = false)
 {
     public static async ValueTask<BearerToken> FindAsync(HttpContext http, GatehouseOptions options, BearerBody body = BearerBody.OfPost)
     {
+        // oauthlib's "Invalid hex encoding in query string."
+        if (body != BearerBody.None && http.Request.QueryString.HasValue && BadEscape().IsMatch(http.Request.QueryString.Value!)) return new(null, new SuspiciousRequest());
         // The real stack reads the body, whatever it is, before it knows that there is no token in it.
         if (body == BearerBody.OfView && HasBody(http.Request) && (await RequestData.ReadAsync(http)).Error is { } unreadable) return new(null, unreadable);
 
-        // oauthlib reads the whole query, wherever the token is.
-        if (options.Profile == Profile.Django && HasBadEscape(http.Request.QueryString.Value)) return new(null, new SuspiciousRequest());
         var inAddress = http.Request.QueryString.HasValue && http.Request.Query.ContainsKey("access_token");
         if (inAddress && options.OAuth.CompliantBcpRfc9700AccessTokenTransport == true) return new(null, Refused: true);
 
@@ -86,12 +87,8 @@ internal readonly record struct BearerToken(string? Token, IResult? Answer = nul
         return new(inAddress ? http.Request.Query["access_token"][^1] : null);
     }
 
-    private static bool HasBadEscape(string? query)
-    {
-        for (var at = query?.IndexOf('%') ?? -1; at >= 0; at = query!.IndexOf('%', at + 1))
-            if (at + 1 < query!.Length && !char.IsAsciiHexDigit(query[at + 1]) || at + 2 < query.Length && !char.IsAsciiHexDigit(query[at + 2])) return true;
-        return false;
-    }
+    [GeneratedRegex("%[^0-9A-Fa-f]|%[0-9A-Fa-f][^0-9A-Fa-f]")]
+    private static partial Regex BadEscape();
 
     private static bool HasBody(HttpRequest request) => request.ContentLength > 0 || request.Headers.TransferEncoding.Count > 0;
 }

@@ -14,7 +14,8 @@ internal sealed class OAuthTokens(Db db, TimeProvider clock)
     private static readonly Sql<AccessToken> ByChecksum = new(
         $"""
         SELECT t.id, t.scope, t.expires, t.resource, {User.Columns}, {Client.Columns} FROM oauth2_provider_accesstoken t
-        LEFT JOIN auth_user u ON u.id = t.user_id LEFT JOIN oauth2_provider_application a ON a.id = t.application_id WHERE t.token_checksum = @checksum
+        LEFT JOIN auth_user u ON u.id = t.user_id LEFT JOIN oauth2_provider_application a ON a.id = t.application_id
+        WHERE t.token_checksum = @checksum AND (t.user_id IS NULL OR u.id IS NOT NULL)
         """,
         row => new AccessToken
         {
@@ -27,12 +28,25 @@ internal sealed class OAuthTokens(Db db, TimeProvider clock)
             Client = row.IsNull(4 + User.ColumnCount) ? null : Client.Read(row, 4 + User.ColumnCount),
         });
 
-    /// <summary>Ends every token of a family (DOT <c>revoke_family</c>): two statements, however many there are.</summary>
-    public static async Task RevokeFamilyAsync(Tx tx, Guid family, DateTimeOffset now)
+    /// <summary>Ends every token of a family (DOT <c>revoke_family</c>): three statements, however many there are, and one when all are dead.</summary>
+    /// <returns>False when it was dead.</returns>
+    public static async Task<bool> RevokeFamilyAsync(Tx tx, Guid family, DateTimeOffset now)
     {
+        if (await tx.FirstAsync(NewestOfFamily, ("family", family)) is not { IsLive: true }) return false;
         await tx.RunAsync(DeleteFamilysAccess, ("family", family));
         await tx.RunAsync(RevokeFamily, ("now", now), ("family", family));
+        return true;
     }
+
+    /// <summary>Whether any token of the family can still be used. Its newest is the live one, if one is: each comes to be when the one before it ends.</summary>
+    public static async Task<bool> IsFamilyLiveAsync(Db db, Guid family) =>
+        await db.FirstAsync(NewestOfFamily, CancellationToken.None, ("family", family)) is { IsLive: true };
+
+    private static readonly Sql<Member> NewestOfFamily = new(
+        "SELECT revoked IS NULL OR access_token_id IS NOT NULL FROM oauth2_provider_refreshtoken WHERE token_family = @family ORDER BY id DESC LIMIT 1",
+        row => new Member(row.Bool(0)));
+
+    private sealed record Member(bool IsLive);
 
     private static readonly Sql DeleteFamilysAccess = new(
         """
@@ -45,6 +59,24 @@ internal sealed class OAuthTokens(Db db, TimeProvider clock)
         UPDATE oauth2_provider_refreshtoken SET revoked = COALESCE(revoked, @now), updated = @now, access_token_id = NULL
         WHERE token_family = @family AND (revoked IS NULL OR access_token_id IS NOT NULL)
         """);
+
+    /// <summary>Ends all tokens of a user, and the codes that would give more.</summary>
+    public static async Task RevokeAllAsync(Tx tx, UserId user, DateTimeOffset now)
+    {
+        await tx.RunAsync(DeleteCodes, ("user", user));
+        await tx.RunAsync(RevokeUsersRefresh, ("now", now), ("user", user));
+        await tx.RunAsync(DeleteUsersAccess, ("user", user));
+    }
+
+    private static readonly Sql DeleteCodes = new("DELETE FROM oauth2_provider_grant WHERE user_id = @user");
+
+    private static readonly Sql RevokeUsersRefresh = new(
+        """
+        UPDATE oauth2_provider_refreshtoken SET revoked = COALESCE(revoked, @now), updated = @now, access_token_id = NULL
+        WHERE user_id = @user AND (revoked IS NULL OR access_token_id IS NOT NULL)
+        """);
+
+    private static readonly Sql DeleteUsersAccess = new("DELETE FROM oauth2_provider_accesstoken WHERE user_id = @user");
 
     /// <summary>Ends an access token and the refresh token that would replace it (DOT <c>revoke_access_token</c>).</summary>
     public static async Task RevokeAccessAsync(Tx tx, long id, DateTimeOffset now)

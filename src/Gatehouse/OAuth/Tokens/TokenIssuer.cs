@@ -7,16 +7,17 @@ using Microsoft.AspNetCore.Http;
 namespace Gatehouse.OAuth.Tokens;
 
 /// <summary>Makes tokens and writes them (DOT's <c>save_bearer_token</c>): what was used up for them, and they, in one transaction.</summary>
-internal sealed class TokenIssuer(Db db, IdTokens idTokens, OAuthOptions options, TimeProvider clock)
+internal sealed class TokenIssuer(Db db, IdTokens idTokens, Successors successors, OAuthOptions options, TimeProvider clock)
 {
     /// <summary>The tokens; null when <see cref="Granted.Consume"/> found that somebody else was first.</summary>
     public async Task<TokenAnswer?> IssueAsync(
         HttpContext http, Client client, Granted granted, IReadOnlyList<string> scopes, IReadOnlyList<string> resource)
     {
         var now = clock.GetUtcNow();
-        var access = NewAccessToken();
-        var refresh = granted.Kept?.RefreshToken ?? (granted.WithRefreshToken ? NewRefreshToken() : null);
-        var tokens = new NewTokens(access, refresh, granted.WithRefreshToken ? granted.Previous?.Family ?? TokenText.NewUuid() : null, now);
+        var (access, refresh) = granted.Previous is { } before && successors.Of(before.Text) is { } derived
+            ? derived
+            : (NewAccessToken(), granted.Kept?.RefreshToken ?? (granted.WithRefreshToken ? NewRefreshToken() : null));
+        var tokens = new NewTokens(access, refresh, !granted.WithRefreshToken ? null : granted.Previous is { } previous ? previous.Family : TokenText.NewUuid(), now);
         var scope = string.Join(' ', scopes);
         var expires = now.AddSeconds(options.AccessTokenExpireSeconds);
         // Signed before the writer is asked for: it takes a millisecond.
@@ -41,7 +42,7 @@ internal sealed class TokenIssuer(Db db, IdTokens idTokens, OAuthOptions options
                 {
                     await tx.RunAsync(
                         InsertRefresh, ("token", Stored(refresh)), ("checksum", TokenText.Checksum(refresh)), ("access", id), ("client", client.Id),
-                        ("user", granted.User!.Id), ("now", now), ("family", tokens.Family), ("resource", TokenText.Resources(resource)));
+                        ("user", granted.User!.Id), ("began", granted.Previous?.Began ?? now), ("now", now), ("family", tokens.Family), ("resource", TokenText.Resources(resource)));
                 }
                 return true;
             },
@@ -70,7 +71,7 @@ internal sealed class TokenIssuer(Db db, IdTokens idTokens, OAuthOptions options
     private static readonly Sql InsertRefresh = new(
         """
         INSERT INTO oauth2_provider_refreshtoken (token, token_checksum, access_token_id, application_id, user_id, created, updated, revoked, token_family, resource)
-        VALUES (@token, @checksum, @access, @client, @user, @now, @now, NULL, @family, @resource)
+        VALUES (@token, @checksum, @access, @client, @user, @began, @now, NULL, @family, @resource)
         """);
 
     private static readonly Sql Refill = new(
