@@ -117,7 +117,7 @@ public sealed class OAuthCommandTests : IDisposable
         }
     }
 
-    private static StringContent Form(string body) => new(body, System.Text.Encoding.ASCII, "application/x-www-form-urlencoded");
+    private static StringContent Form(string body) => new(body, System.Text.Encoding.UTF8, "application/x-www-form-urlencoded");
 
     private Task<(int Code, string Output, string Errors)> RunAsync(params string[] arguments) => GatehouseProcess.RunAsync(folder.Path, arguments, environment: Cheap);
 
