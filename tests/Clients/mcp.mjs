@@ -159,7 +159,7 @@ async function startServer() {
       const { InvalidTokenError } = await import('@modelcontextprotocol/sdk/server/auth/errors.js');
       const response = await fetch(metadata.introspection_endpoint, {
         method: 'POST',
-        headers: { Authorization: `Basic ${btoa(`${given('WEB_CLIENT_ID')}:${given('WEB_CLIENT_SECRET')}`)}` },
+        headers: { Authorization: `Basic ${btoa(`${given('MACHINE_CLIENT_ID')}:${given('MACHINE_CLIENT_SECRET')}`)}` },
         body: new URLSearchParams({ token }),
       });
       const told = await response.json();

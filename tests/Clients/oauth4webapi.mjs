@@ -20,6 +20,8 @@ async function discover(algorithm) {
 const web = { client_id: given('WEB_CLIENT_ID') };
 const webSecret = oauth.ClientSecretBasic(given('WEB_CLIENT_SECRET'));
 const spa = { client_id: given('SPA_CLIENT_ID') };
+const machine = { client_id: given('MACHINE_CLIENT_ID') };
+const machineSecret = oauth.ClientSecretBasic(given('MACHINE_CLIENT_SECRET'));
 
 async function authorizationRequest(client, parameters) {
   const verifier = oauth.generateRandomCodeVerifier();
@@ -57,8 +59,9 @@ async function exchange(as, client, authentication, { callback, verifier }, { ad
   return oauth.processAuthorizationCodeResponse(as, client, response, expected);
 }
 
+/** As an API would: by a client that acts for itself. */
 async function introspect(as, token) {
-  return oauth.processIntrospectionResponse(as, web, await oauth.introspectionRequest(as, web, webSecret, token, insecure));
+  return oauth.processIntrospectionResponse(as, machine, await oauth.introspectionRequest(as, machine, machineSecret, token, insecure));
 }
 
 await flow('confidential client', async step => {
@@ -247,14 +250,12 @@ await flow('client credentials', async step => {
   const as = await step('discovery', () => discover('oauth2'));
   const grant = async (client, authentication, parameters) =>
     oauth.processClientCredentialsResponse(as, client, await oauth.clientCredentialsGrantRequest(as, client, authentication, parameters, insecure));
-  const machine = { client_id: given('MACHINE_CLIENT_ID') };
-  const secret = oauth.ClientSecretBasic(given('MACHINE_CLIENT_SECRET'));
-  await step('a token', async () => equal((await grant(machine, secret, { scope: 'read' })).scope, 'read', 'scope'));
+  await step('a token', async () => equal((await grant(machine, machineSecret, { scope: 'read' })).scope, 'read', 'scope'));
   await step('with a resource', async () => {
-    const tokens = await grant(machine, secret, { scope: 'read', resource });
+    const tokens = await grant(machine, machineSecret, { scope: 'read', resource });
     equal([(await introspect(as, tokens.access_token)).aud].flat().join(' '), resource, 'aud');
   });
-  await step('an unknown scope is refused', () => refused(grant(machine, secret, { scope: 'no-such-scope' }), 'invalid_scope'));
+  await step('an unknown scope is refused', () => refused(grant(machine, machineSecret, { scope: 'no-such-scope' }), 'invalid_scope'));
   await step('another grant is refused', () => refused(grant(web, webSecret, { scope: 'read' }), 'unauthorized_client'));
   await step('an assertion is used once', async () => {
     const key = await crypto.subtle.importKey('jwk', JSON.parse(given('KEY_CLIENT_JWK')), { name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign']);

@@ -2,6 +2,7 @@ using System.Text;
 using Gatehouse.Database;
 using Gatehouse.Http;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Gatehouse.OAuth;
 
@@ -17,7 +18,9 @@ internal sealed record OAuthError(string Code, string Description = "", int Stat
     /// <summary>Whether a browser must not be sent back to the client with it: who the client is, or where it lives, is what is in doubt.</summary>
     public bool IsFatal { get; init; }
 
-    /// <summary>Raised before a grant was chosen: the real stack then sends neither the content type nor <c>Cache-Control</c>.</summary>
+    /// <summary>
+    /// Raised before a grant was chosen: the real stack then sends neither the content type nor <c>Cache-Control</c>, and so does the Django profile.
+    /// </summary>
     public bool IsBare { get; init; }
 
     /// <summary>As the device endpoints of the real stack send it: without <c>Cache-Control</c>.</summary>
@@ -57,12 +60,16 @@ internal sealed record OAuthError(string Code, string Description = "", int Stat
         var response = httpContext.Response;
         // As Python writes it: where the content type is text, blanks count.
         var members = Members.Select(member => (member.Name, (object?)member.Value)).ToList();
-        var body = Encoding.UTF8.GetBytes(PythonJson.Write(new StringBuilder(), members, ascii: true).ToString());
+        var json = PythonJson.Write(new StringBuilder(), members, ascii: true);
+        var isBare = IsBare && httpContext.RequestServices.GetRequiredService<GatehouseOptions>().Profile == Profile.Django;
+        // The same JSON, but nothing that a browser takes for a tag: what is told may hold a state or a resource that a stranger wrote.
+        if (isBare) json.Replace("<", "\\u003c").Replace(">", "\\u003e").Replace("&", "\\u0026");
+        var body = Encoding.UTF8.GetBytes(json.ToString());
         response.StatusCode = Status;
         if (Status == StatusCodes.Status401Unauthorized && HasChallenge)
             response.Headers.WWWAuthenticate = "Bearer " + string.Join(", ", Members.Where(member => member.Name != "state").Select(member => $"{member.Name}=\"{member.Value}\""));
-        if (!IsBare && !IsPlain) NoStore(response);
-        response.ContentType = IsBare ? "text/html; charset=utf-8" : "application/json";
+        if (!isBare && !IsPlain) NoStore(response);
+        response.ContentType = isBare ? "text/html; charset=utf-8" : "application/json";
         response.ContentLength = body.Length;
         await response.Body.WriteAsync(body, httpContext.RequestAborted);
     }

@@ -2,7 +2,6 @@ using System.Buffers.Text;
 using System.Security.Cryptography;
 using System.Text.Json;
 using Gatehouse.OAuth.Tokens;
-using Gatehouse.Permissions;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Xunit;
@@ -63,7 +62,7 @@ public sealed class RealClientTests(ITestOutputHelper output) : GatehouseTest
     protected override void AddServices(IServiceCollection services) => services.AddSingleton(TimeProvider.System);
 
     protected override void Map(WebApplication app) =>
-        app.MapWho("/api/photos/").WithSchemes(typeof(OAuth2Authentication)).RequirePermission(new IsAuthenticated());
+        app.MapWho("/api/photos/").WithSchemes(typeof(OAuth2ProtectedResourceAuthentication)).RequirePermission(new TokenHasScope("read"));
 
     private async Task<Dictionary<string, string>> CreateAsync()
     {

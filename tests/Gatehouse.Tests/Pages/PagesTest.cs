@@ -26,7 +26,7 @@ public abstract partial class PagesTest(Chromium chromium) : GatehouseTest, ICla
     private IBrowserContext? critic;
     private string screen = "";
 
-    public static TheoryData<string> Screens => ["desktop", "phone", "phone-dark"];
+    public static TheoryData<string> Screens => ["desktop", "phone-dark"];
 
     /// <summary>Where the tests' client waits for people to come back, on another origin.</summary>
     protected string Callback { get; private set; } = "";
