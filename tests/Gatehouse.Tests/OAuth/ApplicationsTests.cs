@@ -156,7 +156,7 @@ public sealed class ApplicationsTests : OAuthPagesTest
                     VALUES ('{Guid.NewGuid():N}', '2030-01-01', 'openid', '2026-01-01', '2026-01-01', {client}, {alice.Id});
                 INSERT INTO oauth2_provider_grant (code, expires, redirect_uri, scope, application_id, user_id, created, updated, code_challenge, code_challenge_method, nonce, claims, resource)
                     VALUES ('code-{client}', '2030-01-01', 'https://x', 'read', {client}, {alice.Id}, '2026-01-01', '2026-01-01', '', '', '', '', '[]');
-                INSERT INTO gatehouse_oauth_client (application_id, auth_method, jwks, jwks_uri) VALUES ({client}, 'private_key_jwt', '', '');
+                INSERT INTO gatehouse_oauth_client (application_id, auth_method, jwks, jwks_uri) VALUES ({client}, 'none', '', '');
                 """);
         }
         // Chains that go round: rotated, and with an ID token.
