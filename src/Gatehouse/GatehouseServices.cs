@@ -153,6 +153,7 @@ public static class GatehouseServices
         services.AddSingleton<DynamicClientRegistration>();
 
         // protecting APIs
+        services.AddSingleton<RemoteIntrospection>();
         services.AddSingleton<BearerTokens>();
         services.AddAuthenticationScheme(s => new OAuth2Authentication(s.GetRequiredService<BearerTokens>()));
         services.AddAuthenticationScheme(s => new OAuth2ProtectedResourceAuthentication(s));

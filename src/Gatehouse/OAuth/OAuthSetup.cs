@@ -82,7 +82,23 @@ internal static class OAuthSetup
             throw Wrong("OIDC_ISS_ENDPOINT", "must be an https address without query and fragment (OpenID Connect Discovery §3).");
         if (options.AuthenticationServerExpTimeZone is not ("UTC" or "")) throw Wrong("AUTHENTICATION_SERVER_EXP_TIME_ZONE", "can only be UTC, as RFC 7662 has it.");
         if (options.ResourceServerIntrospectionCredentials.Count is not (0 or 2)) throw Wrong("RESOURCE_SERVER_INTROSPECTION_CREDENTIALS", "takes a client id and its secret.");
+        CheckResourceServer(options, root);
         if (options.DcrThrottleRate.Length > 0) Rate(options.DcrThrottleRate);
+    }
+
+    /// <summary>An API that cannot ask refuses everybody: it had better not start.</summary>
+    private static void CheckResourceServer(OAuthOptions options, GatehouseOptions root)
+    {
+        var signs = new[] { options.ResourceServerIntrospectionJwtClientId, options.ResourceServerIntrospectionJwtPrivateKey, options.ResourceServerIntrospectionJwtAudience };
+        if (signs.Any(one => one.Length > 0) && signs.Any(one => one.Length == 0))
+            throw Wrong("RESOURCE_SERVER_INTROSPECTION_JWT_CLIENT_ID, …_PRIVATE_KEY and …_AUDIENCE", "belong together: one of them is missing.");
+        if (options.ResourceServerIntrospectionUrl is not { Length: > 0 } url) return;
+        if (!Uri.TryCreate(url, UriKind.Absolute, out var address) || address.Scheme is not ("http" or "https") || address.UserInfo.Length > 0)
+            throw Wrong("RESOURCE_SERVER_INTROSPECTION_URL", "must be an https address.");
+        if (address.Scheme == "http" && !address.IsLoopback && root.Profile != Profile.Django)
+            throw Wrong("RESOURCE_SERVER_INTROSPECTION_URL", "begins with http: tokens would cross the network in the clear. Write https.");
+        if (options.ResourceServerAuthToken.Length == 0 && options.ResourceServerIntrospectionCredentials.Count == 0 && signs[0].Length == 0)
+            throw Wrong("RESOURCE_SERVER_INTROSPECTION_URL", "needs RESOURCE_SERVER_AUTH_TOKEN, RESOURCE_SERVER_INTROSPECTION_CREDENTIALS or RESOURCE_SERVER_INTROSPECTION_JWT_CLIENT_ID beside it.");
     }
 
     private static void Rate(string text)

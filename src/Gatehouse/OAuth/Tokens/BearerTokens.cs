@@ -7,7 +7,7 @@ using Microsoft.AspNetCore.Http;
 namespace Gatehouse.OAuth.Tokens;
 
 /// <summary>The token that a request carries, if it is good here and now (oauthlib <c>verify_request</c>, DOT <c>validate_bearer_token</c>).</summary>
-internal sealed class BearerTokens(OAuthTokens tokens, IdTokens idTokens, GatehouseOptions options, TimeProvider clock)
+internal sealed class BearerTokens(OAuthTokens tokens, IdTokens idTokens, RemoteIntrospection elsewhere, GatehouseOptions options, TimeProvider clock)
 {
     /// <param name="http">The request.</param>
     /// <param name="scopes">What the token must allow; none: anything.</param>
@@ -22,7 +22,10 @@ internal sealed class BearerTokens(OAuthTokens tokens, IdTokens idTokens, Gateho
         // What is shaped like an ID token and is none of ours may be for the next scheme: it is no error (oauthlib's JWTToken).
         if (token is null && idTokens.LooksLikeOne(text))
             return await idTokens.FindBearerAsync(text, http.RequestAborted) is { } idToken && idToken.AllowsScopes(scopes) ? new Bearer(idToken) : default;
-        return BearerError.Of(token, http, scopes, options, clock.GetUtcNow()) is { } error ? new Bearer(null, error) : new Bearer(token);
+        // Of a client of ours we know best; all others may be known to the server that gives tokens for this API.
+        var now = clock.GetUtcNow();
+        if (elsewhere.IsOn && (token is null || token.Client is null && now >= token.Expires)) token = await elsewhere.AskAsync(text, http.RequestAborted);
+        return BearerError.Of(token, http, scopes, options, now) is { } error ? new Bearer(null, error) : new Bearer(token);
     }
 }
 
