@@ -156,7 +156,6 @@ public sealed class ApplicationsTests : OAuthPagesTest
                     VALUES ('{Guid.NewGuid():N}', '2030-01-01', 'openid', '2026-01-01', '2026-01-01', {client}, {alice.Id});
                 INSERT INTO oauth2_provider_grant (code, expires, redirect_uri, scope, application_id, user_id, created, updated, code_challenge, code_challenge_method, nonce, claims, resource)
                     VALUES ('code-{client}', '2030-01-01', 'https://x', 'read', {client}, {alice.Id}, '2026-01-01', '2026-01-01', '', '', '', '', '[]');
-                INSERT INTO gatehouse_oauth_client (application_id, auth_method, jwks, jwks_uri) VALUES ({client}, 'none', '', '');
                 """);
         }
         // Chains that go round: rotated, and with an ID token.
@@ -168,6 +167,7 @@ public sealed class ApplicationsTests : OAuthPagesTest
             """);
         await StartAsync("gone");
         await StartAsync("stays");
+        Database.Execute("INSERT INTO gatehouse_oauth_client (application_id, auth_method, jwks, jwks_uri) SELECT id, 'private_key_jwt', '', '' FROM oauth2_provider_application");
 
         await (await NewBrowser().LogInAsync("alice")).SubmitAsync($"/o/applications/{gone}/delete/").ShouldBeAsync(302);
 
@@ -224,8 +224,15 @@ public sealed class ApplicationsTests : OAuthPagesTest
 
         foreach (var body in new HttpContent[] { huge, many, Form("%ff=%fe&client_type=%00&name=%ed%a0%80"), Form("client_id=" + new string('y', 100_000)) })
         {
-            var answer = await browser.SendAsync(HttpMethod.Post, "/o/applications/register/", body);
-            Assert.True((int)answer.StatusCode is >= 200 and < 500, $"{(int)answer.StatusCode}");
+            try
+            {
+                var answer = await browser.SendAsync(HttpMethod.Post, "/o/applications/register/", body);
+                Assert.True((int)answer.StatusCode is >= 200 and < 500, $"{(int)answer.StatusCode}");
+            }
+            catch (HttpRequestException) when (body == huge)
+            {
+                // Refused by its length: the connection may be gone before all of it is sent and the answer is read.
+            }
         }
         Assert.Equal("0", One("SELECT count(*) FROM oauth2_provider_application"));
     }
