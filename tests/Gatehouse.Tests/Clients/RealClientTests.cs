@@ -34,8 +34,13 @@ public sealed class RealClientTests(ITestOutputHelper output) : GatehouseTest
         var oauth = options.OAuth;
         oauth.Scopes = new Dictionary<string, string>
         {
-            ["read"] = "Read", ["write"] = "Write", ["groups:write"] = "Change groups", ["introspection"] = "Introspect",
-            ["openid"] = "Know who you are", ["profile"] = "Your name", ["email"] = "Your e-mail address",
+            ["read"] = "Read",
+            ["write"] = "Write",
+            ["groups:write"] = "Change groups",
+            ["introspection"] = "Introspect",
+            ["openid"] = "Know who you are",
+            ["profile"] = "Your name",
+            ["email"] = "Your e-mail address",
         };
         oauth.DefaultScopes = ["read"];
         oauth.OidcEnabled = true;
@@ -47,7 +52,10 @@ public sealed class RealClientTests(ITestOutputHelper output) : GatehouseTest
         oauth.CimdEnabled = true;
         oauth.CimdMetadataFetcher = (url, _) => Task.FromResult((JsonSerializer.SerializeToElement(new
         {
-            client_id = url, client_name = "MCP inspector", redirect_uris = new[] { RedirectUri }, grant_types = new[] { "authorization_code", "refresh_token" },
+            client_id = url,
+            client_name = "MCP inspector",
+            redirect_uris = new[] { RedirectUri },
+            grant_types = new[] { "authorization_code", "refresh_token" },
             token_endpoint_auth_method = "none",
         }), TimeSpan.FromMinutes(5)));
         oauth.DeviceFlowInterval = 1;
@@ -90,19 +98,31 @@ public sealed class RealClientTests(ITestOutputHelper output) : GatehouseTest
         Server.Get<GatehouseOptions>().OAuth.OAuthDeviceVerificationUriComplete = server + "/o/device/?user_code={user_code}";
         return new Dictionary<string, string>
         {
-            ["ISSUER"] = server + "/o", ["API"] = server + "/api/photos/", ["RESOURCE"] = server + "/api/",
-            ["USERNAME"] = "alice", ["PASSWORD"] = TestUsers.PasswordOf("alice"),
-            ["REDIRECT_URI"] = RedirectUri, ["POST_LOGOUT_URI"] = PostLogoutUri, ["CLIENT_METADATA_URL"] = MetadataUrl,
-            ["WEB_CLIENT_ID"] = "web", ["WEB_CLIENT_SECRET"] = Web,
+            ["ISSUER"] = server + "/o",
+            ["API"] = server + "/api/photos/",
+            ["RESOURCE"] = server + "/api/",
+            ["USERNAME"] = "alice",
+            ["PASSWORD"] = TestUsers.PasswordOf("alice"),
+            ["REDIRECT_URI"] = RedirectUri,
+            ["POST_LOGOUT_URI"] = PostLogoutUri,
+            ["CLIENT_METADATA_URL"] = MetadataUrl,
+            ["WEB_CLIENT_ID"] = "web",
+            ["WEB_CLIENT_SECRET"] = Web,
             ["SPA_CLIENT_ID"] = "spa",
-            ["HS256_CLIENT_ID"] = "hs256", ["HS256_CLIENT_SECRET"] = Hs256,
-            ["HYBRID_CLIENT_ID"] = "hybrid", ["HYBRID_CLIENT_SECRET"] = Hybrid,
+            ["HS256_CLIENT_ID"] = "hs256",
+            ["HS256_CLIENT_SECRET"] = Hs256,
+            ["HYBRID_CLIENT_ID"] = "hybrid",
+            ["HYBRID_CLIENT_SECRET"] = Hybrid,
             ["IMPLICIT_CLIENT_ID"] = "implicit",
             ["DEVICE_CLIENT_ID"] = "device",
-            ["MACHINE_CLIENT_ID"] = "machine", ["MACHINE_CLIENT_SECRET"] = Machine,
-            ["PASSWORD_CLIENT_ID"] = "password", ["PASSWORD_CLIENT_SECRET"] = Password,
-            ["ASSERTION_CLIENT_ID"] = "assertion", ["ASSERTION_CLIENT_SECRET"] = Assertion,
-            ["KEY_CLIENT_ID"] = "key", ["KEY_CLIENT_JWK"] = Jwk(key, isPrivate: true),
+            ["MACHINE_CLIENT_ID"] = "machine",
+            ["MACHINE_CLIENT_SECRET"] = Machine,
+            ["PASSWORD_CLIENT_ID"] = "password",
+            ["PASSWORD_CLIENT_SECRET"] = Password,
+            ["ASSERTION_CLIENT_ID"] = "assertion",
+            ["ASSERTION_CLIENT_SECRET"] = Assertion,
+            ["KEY_CLIENT_ID"] = "key",
+            ["KEY_CLIENT_JWK"] = Jwk(key, isPrivate: true),
         };
     }
 
@@ -111,7 +131,10 @@ public sealed class RealClientTests(ITestOutputHelper output) : GatehouseTest
         var parameters = key.ExportParameters(isPrivate);
         var jwk = new Dictionary<string, string>
         {
-            ["kty"] = "EC", ["crv"] = "P-256", ["x"] = Base64Url.EncodeToString(parameters.Q.X), ["y"] = Base64Url.EncodeToString(parameters.Q.Y),
+            ["kty"] = "EC",
+            ["crv"] = "P-256",
+            ["x"] = Base64Url.EncodeToString(parameters.Q.X),
+            ["y"] = Base64Url.EncodeToString(parameters.Q.Y),
         };
         if (isPrivate) jwk["d"] = Base64Url.EncodeToString(parameters.D);
         return JsonSerializer.Serialize(jwk);

@@ -21,7 +21,9 @@ public sealed class OAuthPagesTests(Chromium chromium) : PagesTest(chromium)
     {
         options.OAuth.Scopes = new Dictionary<string, string>
         {
-            ["read"] = "See your photos", ["write"] = "Upload photos and change those that are there", ["openid"] = "Know who you are",
+            ["read"] = "See your photos",
+            ["write"] = "Upload photos and change those that are there",
+            ["openid"] = "Know who you are",
         };
         options.OAuth.OidcEnabled = true;
         options.OAuth.OidcRpInitiatedLogoutEnabled = true;
@@ -238,7 +240,10 @@ public sealed class OAuthPagesTests(Chromium chromium) : PagesTest(chromium)
         var code = System.Web.HttpUtility.ParseQueryString(new Uri(page.Url).Query)["code"]!;
         var form = new FormUrlEncodedContent(new Dictionary<string, string>
         {
-            ["grant_type"] = "authorization_code", ["code"] = code, ["redirect_uri"] = Callback, ["code_verifier"] = Verifier,
+            ["grant_type"] = "authorization_code",
+            ["code"] = code,
+            ["redirect_uri"] = Callback,
+            ["code_verifier"] = Verifier,
         });
         await Http.AskAsync("/o/token/", "POST", form, ("Authorization", Answers.Basic("photos", Secret))).ShouldBeAsync(200);
     }

@@ -72,7 +72,12 @@ internal sealed class IdTokens(Db db, OidcKeys keys, GatehouseOptions root, Time
         claims["jti"] = jti.ToString();
         return new NewIdToken
         {
-            Text = signer.Write(Write(claims).Span), Jti = jti, Expires = expires, Scope = string.Join(' ', scopes), ClientId = client.Id, UserId = user.Id,
+            Text = signer.Write(Write(claims).Span),
+            Jti = jti,
+            Expires = expires,
+            Scope = string.Join(' ', scopes),
+            ClientId = client.Id,
+            UserId = user.Id,
         };
     }
 

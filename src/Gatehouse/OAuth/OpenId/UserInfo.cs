@@ -8,7 +8,8 @@ namespace Gatehouse.OAuth.OpenId;
 internal sealed class UserInfo(OAuthTokens tokens, IdTokens claims, GatehouseOptions options, TimeProvider clock)
 {
     private static readonly OAuthError InvalidToken = new(
-        "invalid_token", "The access token provided is expired, revoked, malformed, or invalid for other reasons.", StatusCodes.Status401Unauthorized) { IsBare = true };
+        "invalid_token", "The access token provided is expired, revoked, malformed, or invalid for other reasons.", StatusCodes.Status401Unauthorized)
+    { IsBare = true };
 
     private readonly bool answersPages = options.OAuth.OidcUserinfoCorsEnabled && options.Profile != Profile.Django;
 

@@ -35,9 +35,17 @@ public sealed class IdTokenTests : OpenIdTest
             JsonNode.DeepEquals(
                 new JsonObject
                 {
-                    ["aud"] = "web", ["iat"] = second, ["at_hash"] = IdTokens.Hash((string)tokens["access_token"]!), ["sub"] = alice.Id.ToString(),
-                    ["preferred_username"] = "alice", ["email"] = "alice@example.org", ["department"] = "navigation", ["iss"] = Issuer, ["exp"] = second + 36_000,
-                    ["auth_time"] = new DateTimeOffset(2026, 6, 30, 12, 0, 0, TimeSpan.Zero).ToUnixTimeSeconds(), ["jti"] = (string?)claims["jti"],
+                    ["aud"] = "web",
+                    ["iat"] = second,
+                    ["at_hash"] = IdTokens.Hash((string)tokens["access_token"]!),
+                    ["sub"] = alice.Id.ToString(),
+                    ["preferred_username"] = "alice",
+                    ["email"] = "alice@example.org",
+                    ["department"] = "navigation",
+                    ["iss"] = Issuer,
+                    ["exp"] = second + 36_000,
+                    ["auth_time"] = new DateTimeOffset(2026, 6, 30, 12, 0, 0, TimeSpan.Zero).ToUnixTimeSeconds(),
+                    ["jti"] = (string?)claims["jti"],
                 },
                 claims),
             claims.ToJsonString());
