@@ -92,7 +92,7 @@ public sealed class RequestData
     /// <summary>Length before content: nothing past <paramref name="limit"/> is kept or looked at.</summary>
     internal static async Task<(byte[] Body, bool TooLarge)> ReadBytesAsync(HttpRequest request, int limit, CancellationToken ct)
     {
-        if (request.ContentLength > limit) return ([], true);
+        if (request.ContentLength > limit) return TooLarge(request);
         if (request.ContentLength is 0) return ([], false);
 
         // What a header promises takes no memory until it comes: a thousand callers may promise the most and send nothing.
@@ -110,8 +110,15 @@ public sealed class RequestData
             }
             if (read == 0) return (buffer.WrittenSpan.ToArray(), false);
             buffer.Advance(read);
-            if (buffer.WrittenCount > limit) return ([], true);
+            if (buffer.WrittenCount > limit) return TooLarge(request);
         }
+    }
+
+    /// <summary>What is left of the body is not read, so the client must not send its next request behind it. RFC 9110 §15.5.14.</summary>
+    private static (byte[] Body, bool TooLarge) TooLarge(HttpRequest request)
+    {
+        request.HttpContext.Response.Headers.Connection = "close";
+        return ([], true);
     }
 
     private static RequestData ParseJson(byte[] body, MediaType type, int maxDepth)

@@ -104,6 +104,7 @@ public sealed class LimitsTests : GatehouseTest
         var (answer, _) = await RawHttp.AskAsync(Server, $"POST /data/ HTTP/1.1\nHost: HOST\nContent-Type: application/json\nContent-Length: {length}\n\n[");
 
         Assert.Equal(413, answer.Status);
+        Assert.Contains("Connection: close", answer.Head, StringComparison.OrdinalIgnoreCase);
     }
 
     [Fact]

@@ -15,7 +15,11 @@ internal sealed class PushEndpoint(ClientAuthentication clients, AuthorizationRe
 
     public async Task<IResult> HandleAsync(HttpContext http)
     {
-        if (http.Request.ContentLength > LongestRequest) return TooLarge;
+        if (http.Request.ContentLength > LongestRequest)
+        {
+            http.Response.Headers.Connection = "close";
+            return TooLarge;
+        }
         var (parameters, unreadable) = await OAuthParameters.FromFormAsync(http);
         if (unreadable is not null) return unreadable;
         if (http.Request.QueryString is { HasValue: true, Value.Length: > 1 }) return OAuthError.InvalidRequest("URL query parameters are not allowed");
