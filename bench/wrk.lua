@@ -1,6 +1,6 @@
 -- Sends the raw requests of the file BENCH_REQUESTS in turn (separated by a NUL byte); "#########" in one becomes a number that no other
--- has. With BENCH_COUNT, answers are counted by status. With BENCH_ROTATE, each request is sent once, and each refresh token that comes
--- back makes the next one: a chain of rotations for each connection. The last line printed is the result as JSON.
+-- has. With BENCH_COUNT, answers are counted by status. With BENCH_ROTATE, the name of a member, each request is sent once, and each
+-- token of that name that comes back makes the next one: a chain of rotations for each connection. The last line printed is the result as JSON.
 local requests, at, serial = {}, 0, tonumber(os.getenv("BENCH_SERIAL") or "0")
 local threads = {}
 
@@ -20,17 +20,29 @@ function request()
   return (requests[at]:gsub("#########", string.format("%09d", serial)))
 end
 
-if os.getenv("BENCH_ROTATE") then
+local member = os.getenv("BENCH_ROTATE")
+if member then
+  -- A request with another token: the first one's, which is JSON or a form.
+  local head, before, after
+  local function with(token)
+    if not head then
+      local body
+      head, body = requests[1]:match("^(.-\r\n)\r\n(.*)$")
+      before, after = body:match('^(.*"' .. member .. '": *")[^"]+(.*)$')
+      if not before then before, after = body:match("^(.*" .. member .. "=)[^&]+(.*)$") end
+    end
+    local body = before .. token .. after
+    return head:gsub("Content%-Length: %d+", "Content-Length: " .. #body) .. "\r\n" .. body
+  end
+
   function request()
     -- None left means that rotations failed: what is sent again is refused, and counted.
     return #requests > 1 and table.remove(requests, 1) or requests[1]
   end
 
   function response(status, headers, body)
-    local token = body:match('"refresh":"([^"]+)"')
-    if not token then return end
-    local sent = '{"refresh":"' .. token .. '"}'
-    requests[#requests + 1] = "POST /api/token/refresh/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: " .. #sent .. "\r\n\r\n" .. sent
+    local token = body:match('"' .. member .. '": *"([^"]+)"')
+    if token then requests[#requests + 1] = with(token) end
   end
 end
 
