@@ -4,10 +4,12 @@ namespace Gatehouse.Http;
 public sealed class RestFrameworkOptions
 {
     /// <summary>
-    /// Schemes in order (<c>DEFAULT_AUTHENTICATION_CLASSES</c>): class names, with or without their path. Default: JWT, Token, Session,
-    /// Basic, so that a missing or wrong credential is a 401 with a challenge.
+    /// Schemes in order (<c>DEFAULT_AUTHENTICATION_CLASSES</c>): class names, with or without their path. Default: OAuth 2, JWT, Token,
+    /// Session, Basic, so that a missing or wrong credential is a 401 with a challenge. OAuth 2 stands before JWT: it passes on a
+    /// <c>Bearer</c> token that it does not know, where JWT refuses it.
     /// </summary>
-    public IList<string> DefaultAuthenticationClasses { get; set; } = ["JWTAuthentication", "TokenAuthentication", "SessionAuthentication", "BasicAuthentication"];
+    public IList<string> DefaultAuthenticationClasses { get; set; } =
+        ["OAuth2Authentication", "JWTAuthentication", "TokenAuthentication", "SessionAuthentication", "BasicAuthentication"];
 
     /// <summary>All of them must agree (<c>DEFAULT_PERMISSION_CLASSES</c>). Default <c>IsAuthenticated</c>, where DRF's is AllowAny.</summary>
     public IList<string> DefaultPermissionClasses { get; set; } = ["IsAuthenticated"];
