@@ -119,7 +119,8 @@ internal sealed partial class GatehouseProcess : IAsyncDisposable
         process.Dispose();
     }
 
-    [GeneratedRegex(@"^Gatehouse \S+ on (http://\S+)$")]
+    // Its own words, or ASP.NET Core's.
+    [GeneratedRegex(@"^(?:Gatehouse \S+ on| *Now listening on:) (http://\S+)$")]
     private static partial Regex Listening();
 }
 
