@@ -18,8 +18,8 @@ public sealed class Chromium : IAsyncLifetime
         browser = await playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions
         {
             ExecutablePath = program,
-            // As root, which CI may be, there is no sandbox. photos.example is the client of the tests: its name resolves nowhere else.
-            Args = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--host-resolver-rules=MAP photos.example 127.0.0.1"],
+            // As root, which CI may be, there is no sandbox. The two hosts are the client of the tests: their names resolve nowhere else.
+            Args = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--host-resolver-rules=MAP photos.example 127.0.0.1, MAP albums.example 127.0.0.1"],
         });
     }
 

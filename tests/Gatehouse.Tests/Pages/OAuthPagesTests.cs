@@ -50,6 +50,44 @@ public sealed class OAuthPagesTests(Chromium chromium) : PagesTest(chromium)
         Assert.Contains("state=xyz", page.Url);
     }
 
+    // Chromium holds every redirect that follows a form to its page's form-action: also those that the client answers with, to wherever.
+    [Fact]
+    public async Task A_callback_may_lead_on_to_another_origin()
+    {
+        await CreateAsync();
+        var page = await NewPageAsync("desktop");
+        await page.GotoAsync(AuthorizeAddress().Replace(Uri.EscapeDataString(Callback), Uri.EscapeDataString(Onward), StringComparison.Ordinal));
+        await LogInAsync(page, "alice");
+
+        await page.Locator("[name=allow]").ClickAsync();
+
+        await Assertions.Expect(page.Locator("h1")).ToHaveTextAsync("Back");
+        Assert.StartsWith($"{Elsewhere}?", page.Url);
+        Assert.Contains("code=", page.Url);
+
+        await page.GotoAsync($"/o/logout/?client_id=photos&post_logout_redirect_uri={Uri.EscapeDataString(Onward)}");
+        await page.Locator("[name=allow]").ClickAsync();
+        await Assertions.Expect(page.Locator("h1")).ToHaveTextAsync("Back");
+        Assert.StartsWith(Elsewhere, page.Url);
+    }
+
+    // A10
+    [Fact]
+    public async Task A_page_in_a_frame_stays_empty()
+    {
+        await CreateAsync();
+        var page = await NewPageAsync("desktop");
+        await page.GotoAsync("/accounts/login/");
+        await LogInAsync(page, "alice");
+        var framed = await page.Context.NewPageAsync();
+
+        await framed.GotoAsync(Callback.Replace("/callback", "/frame?", StringComparison.Ordinal) + Uri.EscapeDataString(new Uri(Server.Address, AuthorizeAddress()).ToString()));
+
+        await Assertions.Expect(framed.Locator("h1")).ToHaveTextAsync("Framed");
+        var inside = framed.Frames.Single(frame => frame != framed.MainFrame);
+        Assert.Equal(0, await inside.Locator("[name=allow]").CountAsync());
+    }
+
     [Fact]
     public async Task Who_cancels_is_back_at_the_client_with_access_denied()
     {
@@ -222,8 +260,8 @@ public sealed class OAuthPagesTests(Chromium chromium) : PagesTest(chromium)
         await Users.CreateAsync("alice", email: "alice@example.com");
         var clients = new TestClients(Database, Secrets);
         await clients.CreateAsync(
-            "photos", "authorization-code", Secret, name: "Photo album", redirectUris: Callback,
-            postLogoutRedirectUris: Callback.Replace("/callback", "/bye", StringComparison.Ordinal), skipAuthorization: skipAuthorization);
+            "photos", "authorization-code", Secret, name: "Photo album", redirectUris: $"{Callback} {Onward}",
+            postLogoutRedirectUris: $"{Callback.Replace("/callback", "/bye", StringComparison.Ordinal)} {Onward}", skipAuthorization: skipAuthorization);
         await clients.CreateAsync("television", "urn:ietf:params:oauth:grant-type:device_code", null, name: "Television");
     }
 

@@ -31,6 +31,12 @@ public abstract partial class PagesTest(Chromium chromium) : GatehouseTest, ICla
     /// <summary>Where the tests' client waits for people to come back, on another origin.</summary>
     protected string Callback { get; private set; } = "";
 
+    /// <summary>A callback that leads on to <see cref="Elsewhere"/>.</summary>
+    protected string Onward => Callback.Replace("/callback", "/onward", StringComparison.Ordinal);
+
+    /// <summary>The client under another name, a third origin.</summary>
+    protected string Elsewhere => Callback.Replace("photos.example", "albums.example", StringComparison.Ordinal);
+
     // Cookies and tokens live by the browser's clock.
     protected override void AddServices(IServiceCollection services) => services.AddSingleton(TimeProvider.System);
 
@@ -41,6 +47,9 @@ public abstract partial class PagesTest(Chromium chromium) : GatehouseTest, ICla
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         client = builder.Build();
         client.MapGet("/callback", (HttpContext http) => Results.Content($"<!doctype html><title>Photo album</title><h1>Back</h1><pre>{Encode(http.Request.QueryString.Value!)}</pre>", "text/html"));
+        client.MapGet("/onward", (HttpContext http) => Results.Redirect($"{Elsewhere}{http.Request.QueryString}"));
+        client.MapGet("/frame", (HttpContext http) => Results.Content(
+            $"<!doctype html><title>Somebody's page</title><h1>Framed</h1><iframe src=\"{Encode(Uri.UnescapeDataString(http.Request.QueryString.Value![1..]))}\"></iframe>", "text/html"));
         client.MapGet("/bye", () => Results.Content("<!doctype html><title>Photo album</title><h1>Bye</h1>", "text/html"));
         await client.StartAsync(Ct);
         Callback = $"http://photos.example:{new Uri(client.Urls.Single()).Port}/callback";

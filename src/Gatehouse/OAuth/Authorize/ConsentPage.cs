@@ -80,8 +80,9 @@ internal static class ConsentPage
             html.Append("</ul>\n");
         }
         AppendButtons(html);
-        // Browsers hold the redirect that follows a form to the form's policy.
-        return new HtmlPage(StatusCodes.Status200OK, "Authorize", html.ToString()) { FormAction = isWeb ? $"'self' {target.Scheme}://{Authority(target)}" : $"'self' {target.Scheme}:" };
+        // Chromium holds every redirect that follows a form to its page's policy, and a client's callback may lead on to anywhere: another host of the
+        // client's, the application on the phone. No list is right, so there is none; the form has no address of its own, and posts here.
+        return new HtmlPage(StatusCodes.Status200OK, "Authorize", html.ToString()) { FormAction = null };
     }
 
     /// <summary>A form that came back incomplete (Django's <c>form_invalid</c>): there is nothing in it that could be shown as a request.</summary>
@@ -123,6 +124,4 @@ internal static class ConsentPage
     }
 
     private static string Host(Uri target) => target.IsDefaultPort ? target.Host : $"{target.Host}:{target.Port}";
-
-    private static string Authority(Uri target) => Host(target);
 }

@@ -152,13 +152,9 @@ internal sealed class RPInitiatedLogout(GatehouseOptions root, ClientStore clien
             + string.Concat(fields)
             + string.Concat(errors.Select(error => $"<ul class=\"errorlist\"><li>{error.Field}: {error.Message}</li></ul>\n"))
             + "<input type=\"submit\" class=\"quiet\" value=\"Cancel\">\n<input type=\"submit\" name=\"allow\" value=\"Logout\">\n</form>";
-        // Browsers hold the redirect that follows a form to the form's policy.
-        return new HtmlPage(StatusCodes.Status200OK, "Confirm Logout", html) { FormAction = Target(request.PostLogoutRedirectUri) };
+        // As on the consent page: where the client's page leads on to, nobody here can know.
+        return new HtmlPage(StatusCodes.Status200OK, "Confirm Logout", html) { FormAction = request.PostLogoutRedirectUri.Length > 0 ? null : "'self'" };
     }
-
-    private static string Target(string uri) => Uri.TryCreate(uri, UriKind.Absolute, out var target)
-        ? target.Scheme is "http" or "https" ? $"'self' {target.Scheme}://{target.Authority}" : $"'self' {target.Scheme}:"
-        : "'self'";
 
     private static HtmlPage InvalidRequest(string description) => Error("invalid_request", description);
 

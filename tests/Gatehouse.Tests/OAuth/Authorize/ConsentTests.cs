@@ -76,14 +76,9 @@ public sealed class ConsentTests : AuthorizeTest
         var policy = answer.Header("Content-Security-Policy")!;
         Assert.StartsWith("default-src 'none'; style-src 'sha256-", policy, StringComparison.Ordinal);
         Assert.Contains("frame-ancestors 'none'", policy, StringComparison.Ordinal);
-        Assert.EndsWith("form-action 'self' https://client.example", policy, StringComparison.Ordinal);
+        // Nobody knows where a callback leads on to, and Chromium holds those redirects to it too.
+        Assert.DoesNotContain("form-action", policy, StringComparison.Ordinal);
         Assert.Empty(Regex.Matches(await answer.TextAsync(), "<script|src=|href=|@import|url\\("));
-
-        Client("app", "com.example.app:/cb http://[::1]/cb", type: "public");
-        var server = await StartServerAsync(options => options.OAuth.AllowedRedirectUriSchemes = ["com.example.app", "http"]);
-        var alice = await NewBrowser(server).LogInAsync("alice");
-        Assert.EndsWith("form-action 'self' com.example.app:", (await alice.GetAsync(Url("app", ("redirect_uri", "com.example.app:/cb")))).Header("Content-Security-Policy"), StringComparison.Ordinal);
-        Assert.EndsWith("form-action 'self' http://[::1]:8080", (await alice.GetAsync(Url("app", ("redirect_uri", "http://[::1]:8080/cb")))).Header("Content-Security-Policy"), StringComparison.Ordinal);
     }
 
     // A9
