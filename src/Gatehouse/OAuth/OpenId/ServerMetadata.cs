@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Gatehouse.Crypto;
 using Gatehouse.Http;
+using Gatehouse.OAuth.Clients;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 
@@ -14,6 +15,7 @@ internal sealed class ServerMetadata(GatehouseOptions root, OidcKeys keys, Scope
 {
     private const string ServerMarker = "/.well-known/oauth-authorization-server";
     private const string ResourceMarker = "/.well-known/oauth-protected-resource";
+    private const string OpenIdMarker = "/.well-known/openid-configuration";
 
     // They differ by the name that was asked for only, of which a stranger may make up as many as ALLOWED_HOSTS lets him.
     private readonly Remembered<(string Document, string Base, string Subject), ApiJson> documents = new(1_000);
@@ -28,8 +30,9 @@ internal sealed class ServerMetadata(GatehouseOptions root, OidcKeys keys, Scope
     {
         if (Subject(http, ServerMarker) is not { } asked) return null;
         var issuer = options.OidcIssEndpoint.Length > 0 ? options.OidcIssEndpoint : asked.Address;
-        // The real stack is every issuer that is asked for.
-        if (!isDjango && asked.HasPath && issuer != Issuer.Of(http, root)) return null;
+        // The real stack is every issuer that is asked for. By its bare address this server may be asked as there, but not where its responses name
+        // it in full: clients compare (RFC 9207 §2.4).
+        if (!isDjango && issuer != Issuer.Of(http, root) && (asked.HasPath || options.CompliantBcpRfc9700AuthzResponseIss == true)) return null;
         return Document(http, "server", issuer, json =>
         {
             json.WriteString("issuer", issuer);
@@ -47,7 +50,7 @@ internal sealed class ServerMetadata(GatehouseOptions root, OidcKeys keys, Scope
             var methods = AuthMethods(options.OAuth2TokenEndpointAuthMethodsSupported);
             Write(json, "token_endpoint_auth_methods_supported", methods);
             Write(json, "revocation_endpoint_auth_methods_supported", methods);
-            Write(json, "introspection_endpoint_auth_methods_supported", options.OAuth2TokenEndpointAuthMethodsSupported);
+            Write(json, "introspection_endpoint_auth_methods_supported", isDjango ? options.OAuth2TokenEndpointAuthMethodsSupported : methods.Except(["none"]));
             if (options.OidcEnabled && keys.Algorithms.Count > 0) json.WriteString("jwks_uri", At(http, ".well-known/jwks.json"));
             if (!isDjango) WriteBeyond(http, json);
         });
@@ -57,11 +60,10 @@ internal sealed class ServerMetadata(GatehouseOptions root, OidcKeys keys, Scope
     public IResult? OpenId(HttpContext http)
     {
         if (!options.OidcEnabled) return new EmptyPage(StatusCodes.Status404NotFound);
-        var path = http.Request.Path.Value!;
-        var isHere = path.EndsWith("/openid-configuration", StringComparison.Ordinal) || path.EndsWith("/openid-configuration/", StringComparison.Ordinal)
-            // RFC 8414 §3 puts the issuer's path behind it.
-            || path == "/.well-known/openid-configuration" + options.Path[..^1];
-        var issuer = Issuer.Of(http, root);
+        var (path, issuer) = (http.Request.Path.Value!, Issuer.Of(http, root));
+        // Behind the issuer's address (Discovery §4), or with its path behind the name (RFC 8414 §3). At the root only if it has none: clients compare.
+        var isHere = path is OpenIdMarker or OpenIdMarker + "/" ? options.OidcIssEndpoint.Length > 0 || issuer == Issuer.Base(http, root)
+            : path == OpenIdMarker + options.Path[..^1] || path.TrimEnd('/') == options.Path[..^1] + OpenIdMarker && !path.EndsWith("//", StringComparison.Ordinal);
         return !isHere ? null : Document(http, "openid", issuer, json =>
         {
             json.WriteString("issuer", issuer);
@@ -164,6 +166,8 @@ internal sealed class ServerMetadata(GatehouseOptions root, OidcKeys keys, Scope
         foreach (var (name, endpoint) in ((string, string)[])
             [("device_authorization_endpoint", "device-authorization/"), ("pushed_authorization_request_endpoint", "par/")])
             if (IsMapped(options.Path + endpoint)) json.WriteString(name, At(http, endpoint));
+        // RFC 8414 §2 wants it where clients may sign.
+        Write(json, "token_endpoint_auth_signing_alg_values_supported", options.ClientAssertionPrivateKeyJwtAlgs.Concat(options.ClientAssertionClientSecretJwtAlgs));
         if (options is { ParEnabled: true, RequirePushedAuthorizationRequests: true }) json.WriteBoolean("require_pushed_authorization_requests", true);
     }
 
@@ -188,8 +192,9 @@ internal sealed class ServerMetadata(GatehouseOptions root, OidcKeys keys, Scope
 
     private string[] ChallengeMethods() => options.CompliantBcpRfc9700PkceMethod == true ? ["S256"] : ["plain", "S256"];
 
-    /// <summary>Public clients prove nothing, and programs look whether they may.</summary>
-    private IEnumerable<string> AuthMethods(IEnumerable<string> methods) => isDjango ? methods : methods.Append("none").Distinct();
+    /// <summary>Public clients prove nothing, others sign, and programs look whether they may.</summary>
+    private IEnumerable<string> AuthMethods(IEnumerable<string> methods) =>
+        isDjango ? methods : methods.Concat([ClientAssertions.PrivateKeyJwt, ClientAssertions.ClientSecretJwt, "none"]).Distinct();
 
     private static void Write(Utf8JsonWriter json, string name, IEnumerable<string> values)
     {

@@ -17,7 +17,6 @@ public sealed class ServerMetadataTests : OpenIdTest
     [InlineData("/o/.well-known/openid-configuration", "/o")]
     [InlineData("/o/.well-known/openid-configuration/", "/o")]
     [InlineData("/.well-known/openid-configuration/o", "/o")]
-    [InlineData("/.well-known/openid-configuration", "/o")]
     public async Task Every_form_names_the_issuer(string path, string issuer)
     {
         var answer = await Http.GetAsync(path, Ct);
@@ -34,11 +33,24 @@ public sealed class ServerMetadataTests : OpenIdTest
     [InlineData("/o/.well-known/oauth-authorization-server/")]
     [InlineData("/o/.well-known/oauth-authorization-server/x")]
     [InlineData("/.well-known/oauth-protected-resource/")]
+    [InlineData("/.well-known/openid-configuration")]
+    [InlineData("/.well-known/openid-configuration/")]
     [InlineData("/.well-known/openid-configuration/x")]
     [InlineData("/o/.well-known/openid-configuration/x")]
     [InlineData("/.well-known/OAuth-authorization-server")]
     [InlineData("/.well-known/oauth-authorization-server-x")]
     public async Task Nobody_elses_issuer_is_here(string path) => await Http.GetAsync(path, Ct).ShouldBeAsync(404);
+
+    // RFC 9207 §2.4: what the metadata and the responses call it is compared.
+    [Fact]
+    public async Task Where_responses_name_the_issuer_no_document_gives_it_another_name()
+    {
+        var server = await StartServerAsync(options => options.OAuth.CompliantBcpRfc9700AuthzResponseIss = true);
+
+        await server.Http.GetAsync("/.well-known/oauth-authorization-server", Ct).ShouldBeAsync(404);
+        foreach (var path in (string[])["/.well-known/oauth-authorization-server/o", "/o/.well-known/oauth-authorization-server", "/.well-known/openid-configuration/o"])
+            Assert.Equal(server.Address.GetLeftPart(UriPartial.Authority) + "/o", (string?)(await (await server.Http.GetAsync(path, Ct)).JsonAsync())["issuer"]);
+    }
 
     [Fact]
     public async Task A_configured_issuer_is_the_same_everywhere()
