@@ -23,7 +23,10 @@ internal static class CreateApplication
         var name = new Option<string?>("--name") { Description = "The name this application" };
         var skip = new Option<bool>("--skip-authorization") { Description = "If set, completely bypass the authorization form, even on the first use of the application" };
         var algorithm = new Option<string?>("--algorithm") { Description = "The OIDC token signing algorithm for this application, one of: RS256, HS256, ES256" };
-        var command = new Command("createapplication", "Register an OAuth client.") { type, grant, id, user, redirects, logouts, secret, plain, name, skip, algorithm };
+        var method = new Option<string?>("--token-endpoint-auth-method") { Description = "How the client proves who it is, if not by its secret: private_key_jwt or client_secret_jwt" };
+        var jwks = new Option<FileInfo?>("--jwks") { Description = "A file with the public keys of private_key_jwt, RFC 7517" };
+        var jwksUri = new Option<string?>("--jwks-uri") { Description = "Where these keys are, instead" };
+        var command = new Command("createapplication", "Register an OAuth client.") { type, grant, id, user, redirects, logouts, secret, plain, name, skip, algorithm, method, jwks, jwksUri };
         CommandContext.SetAction(command, context, async (parsed, services) =>
         {
             string Text(Option<string?> option) => parsed.GetValue(option) ?? "";
@@ -35,6 +38,7 @@ internal static class CreateApplication
             (draft.ClientType, draft.AuthorizationGrantType) = (parsed.GetValue(type)!, parsed.GetValue(grant)!);
             (draft.RedirectUris, draft.PostLogoutRedirectUris) = (Text(redirects), Text(logouts));
             (draft.Name, draft.Algorithm) = (Text(name), Text(algorithm));
+            (draft.AuthMethod, draft.JwksUri, draft.Jwks) = (Text(method), Text(jwksUri), parsed.GetValue(jwks) is { } keys ? Read(keys) : "");
             (draft.HashClientSecret, draft.SkipAuthorization) = (!parsed.GetValue(plain), parsed.GetValue(skip));
 
             var wrongUser = await OwnAsync(draft, Text(user), services);
@@ -49,6 +53,18 @@ internal static class CreateApplication
             return 0;
         });
         return command;
+    }
+
+    private static string Read(FileInfo file)
+    {
+        try
+        {
+            return file.Length <= 64 * 1024 ? File.ReadAllText(file.FullName) : throw new CommandException($"{file} is longer than 64 KiB; it is no set of keys.");
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new CommandException($"--jwks: {error.Message}");
+        }
     }
 
     /// <returns>What is wrong with the owner; null: nothing.</returns>

@@ -1,3 +1,6 @@
+using System.Buffers.Text;
+using System.Security.Cryptography;
+using System.Text;
 using Gatehouse.Tests.Jwt;
 using Microsoft.Data.Sqlite;
 using Xunit;
@@ -52,6 +55,45 @@ public sealed class OAuthCommandTests : IDisposable
         var taken = await RunAsync("createapplication", "public", "password", "--client-id", "taken");
         Assert.Equal((1, "Please correct the following errors:\n - client_id: ['Application with this Client ID already exists.']"), (taken.Code, taken.Errors));
         Assert.Single(Rows("SELECT client_id FROM oauth2_provider_application"));
+    }
+
+    // RFC 7523: the client signs with the key whose public half was registered.
+    [Fact]
+    public async Task Createapplication_registers_clients_that_sign()
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var point = key.ExportParameters(false).Q;
+        var jwk = $$"""{"kty":"EC","crv":"P-256","x":"{{Base64Url.EncodeToString(point.X)}}","y":"{{Base64Url.EncodeToString(point.Y)}}"}""";
+        await File.WriteAllTextAsync(folder["keys.json"], $$"""{"keys":[{{jwk}}]}""", Ct);
+        await File.WriteAllTextAsync(folder["none.json"], """{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}""", Ct);
+        string[] ask = ["createapplication", "confidential", "client-credentials", "--client-id", "signer", "--token-endpoint-auth-method"];
+
+        foreach (var (arguments, why) in new (string[], string)[]
+        {
+            (["private_key_jwt"], "either jwks or jwks_uri"),
+            (["private_key_jwt", "--jwks", "none.json"], "no public key in it"),
+            (["private_key_jwt", "--jwks", "nosuch.json"], "--jwks"),
+            (["private_key_jwt", "--jwks-uri", "http://client.example/keys"], "Enter an https address"),
+            (["private_key_jwt", "--jwks", "keys.json", "--jwks-uri", "https://client.example/keys"], "either jwks or jwks_uri"),
+            (["client_secret_jwt", "--client-secret", "short"], "needs 32 characters"),
+            (["client_secret_jwt", "--jwks", "keys.json"], "Only a client that authenticates by private_key_jwt"),
+            (["tls_client_auth"], "is not a valid choice"),
+        })
+        {
+            var refused = await RunAsync([.. ask, .. arguments]);
+            Assert.Equal(1, refused.Code);
+            Assert.Contains(why, refused.Errors, StringComparison.Ordinal);
+        }
+        Assert.Equal(0, (await RunAsync([.. ask, "private_key_jwt", "--jwks", "keys.json"])).Code);
+
+        await using var gatehouse = GatehouseProcess.Serve(folder.Path, environment: Cheap);
+        using var http = new HttpClient { BaseAddress = await gatehouse.AddressAsync() };
+        var now = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
+        var text = Base64Url.EncodeToString("""{"alg":"ES256"}"""u8) + "." + Base64Url.EncodeToString(Encoding.ASCII.GetBytes(
+            $$"""{"iss":"signer","sub":"signer","aud":"{{http.BaseAddress!.GetLeftPart(UriPartial.Authority)}}/o","jti":"1","exp":{{now + 60}}}"""));
+        var assertion = text + "." + Base64Url.EncodeToString(key.SignData(Encoding.ASCII.GetBytes(text), HashAlgorithmName.SHA256));
+        using var form = Form($"grant_type=client_credentials&client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer&client_assertion={assertion}");
+        await http.PostAsync("/o/token/", form, Ct).ShouldBeAsync(200);
     }
 
     [Fact]

@@ -147,6 +147,19 @@ internal sealed class ClientAssertions
         }
     }
 
+    /// <summary>Whether a text that was typed is a set with a key for one of these; never throws.</summary>
+    public static bool HasKeyFor(string jwks, IEnumerable<string> algorithms)
+    {
+        try
+        {
+            return algorithms.Any(algorithm => KeysFor(jwks, algorithm).Any());
+        }
+        catch (Exception error) when (error is JsonException or InvalidOperationException)
+        {
+            return false;
+        }
+    }
+
     private static string? AlgorithmOf(string assertion) => JwtCodec.HeaderOf(assertion) is { } header && Text(header, "alg") is { Length: > 1 } algorithm ? algorithm : null;
 
     private bool IsInTime(JsonElement claims, DateTimeOffset now, out DateTimeOffset expires)
@@ -207,7 +220,7 @@ internal sealed class ClientAssertions
         "INSERT INTO gatehouse_oauth_assertion (client_id, jti, expires) VALUES (@client, @jti, @expires) ON CONFLICT (client_id, jti) DO NOTHING");
 
     private static readonly Sql Forget = new(
-        "DELETE FROM gatehouse_oauth_assertion WHERE rowid IN (SELECT rowid FROM gatehouse_oauth_assertion WHERE expires < @now LIMIT 100)");
+        "DELETE FROM gatehouse_oauth_assertion WHERE (client_id, jti) IN (SELECT client_id, jti FROM gatehouse_oauth_assertion WHERE expires < @now LIMIT 100)");
 
     private sealed record Keys(string Jwks, string JwksUri);
 

@@ -15,7 +15,7 @@ internal sealed class ClientRegistration(Db db, ClientRules rules, ClientSecrets
     /// <summary>What is wrong with it, field by field; empty: nothing that can be told without looking at other clients.</summary>
     public IReadOnlyList<ClientError> Check(ClientDraft draft)
     {
-        var errors = rules.ErrorsOf(draft.ToClient(draft.ClientSecret));
+        IReadOnlyList<ClientError> errors = [.. rules.ErrorsOf(draft.ToClient(draft.ClientSecret)), .. SigningErrorsOf(draft)];
         // The real stack would take the empty secret from anybody who knows the id.
         return options.Profile != Profile.Django && draft is { ClientType: Client.Confidential, ClientSecret: "" } ? [.. errors, ClientError.Blank("client_secret")] : errors;
     }
@@ -27,8 +27,35 @@ internal sealed class ClientRegistration(Db db, ClientRules rules, ClientSecrets
         var errors = Check(draft);
         if (errors.Count > 0) return (null, await WithTakenIdAsync(errors, draft, self: null, ct));
         var (stored, now) = (await StoredAsync(draft, ct), clock.GetUtcNow());
-        var id = await db.WriteAsync(tx => ClientStore.InsertAsync(tx, draft.ToClient(stored), now), ct);
+        var id = await db.WriteAsync(
+            async tx =>
+            {
+                if (await ClientStore.InsertAsync(tx, draft.ToClient(stored), now) is not { } key) return (long?)null;
+                if (draft.AuthMethod.Length > 0) await ClientAssertions.SaveAsync(tx, key, draft.AuthMethod, draft.Jwks, draft.JwksUri);
+                return key;
+            },
+            ct);
         return id is null ? (null, [ClientError.Taken]) : (id, []);
+    }
+
+    /// <summary>Of a client that proves by a signature who it is.</summary>
+    private IEnumerable<ClientError> SigningErrorsOf(ClientDraft draft)
+    {
+        if (draft.AuthMethod is not ("" or ClientAssertions.PrivateKeyJwt or ClientAssertions.ClientSecretJwt))
+            yield return ClientError.NoChoice("token_endpoint_auth_method", draft.AuthMethod);
+        if (draft.AuthMethod == ClientAssertions.PrivateKeyJwt)
+        {
+            if (draft.Jwks.Length > 0 == draft.JwksUri.Length > 0) yield return new("jwks", "private_key_jwt needs either jwks or jwks_uri.");
+            else if (draft.JwksUri.Length > 0 && StrictUri.Read(draft.JwksUri) is not { Scheme: "https", Path.Length: > 0 }) yield return new("jwks_uri", "Enter an https address with a path.");
+            else if (draft.Jwks.Length > 0 && !ClientAssertions.HasKeyFor(draft.Jwks, options.OAuth.ClientAssertionPrivateKeyJwtAlgs))
+                yield return new("jwks", "There is no public key in it that verifies with CLIENT_ASSERTION_PRIVATE_KEY_JWT_ALGS. Write {\"keys\": [...]} as RFC 7517 has it, without private members.");
+        }
+        else if (draft.Jwks.Length + draft.JwksUri.Length > 0)
+        {
+            yield return new("jwks", "Only a client that authenticates by private_key_jwt has keys.");
+        }
+        if (draft.AuthMethod == ClientAssertions.ClientSecretJwt && (draft.HashClientSecret || secrets.IsHashed(draft.ClientSecret) || draft.ClientSecret.Length < 32))
+            yield return new("client_secret", "client_secret_jwt signs with the secret: it needs 32 characters or more, and must be stored unhashed.");
     }
 
     /// <param name="id">The client's key.</param>
@@ -99,6 +126,15 @@ internal sealed class ClientDraft
     public string AllowedOrigins { get; set; } = "";
 
     public string Algorithm { get; set; } = "";
+
+    /// <summary><c>private_key_jwt</c>, <c>client_secret_jwt</c>, or empty: by its secret. Set once, when the client is made.</summary>
+    public string AuthMethod { get; set; } = "";
+
+    /// <summary>The public keys of <c>private_key_jwt</c>, RFC 7517; or empty.</summary>
+    public string Jwks { get; set; } = "";
+
+    /// <summary>Where they are instead; or empty.</summary>
+    public string JwksUri { get; set; } = "";
 
     /// <summary>Set once, when the client is made.</summary>
     public bool SkipAuthorization { get; set; }
