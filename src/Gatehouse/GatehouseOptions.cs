@@ -47,8 +47,9 @@ public sealed class GatehouseOptions
     public IList<string> SecretKeyFallbacks { get; set; } = [];
 
     /// <summary>
-    /// Tokens that were issued before this moment are refused: JSON Web Tokens by their <c>iat</c>, and without one. For after a backup was
-    /// restored, when what had been revoked since is alive again. Null, the default: all are taken.
+    /// Tokens that were issued before this moment are refused: JSON Web Tokens by their <c>iat</c>, and without one; OAuth's access, refresh and
+    /// registration tokens by when they were written. For after a backup was restored, when what had been revoked since is alive again. Null, the
+    /// default: all are taken.
     /// </summary>
     public DateTimeOffset? TokensNotBefore { get; set; }
 

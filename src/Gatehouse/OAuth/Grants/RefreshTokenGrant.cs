@@ -12,7 +12,7 @@ namespace Gatehouse.OAuth.Grants;
 /// transaction that writes its successors: of any number of callers one gets them.
 /// </summary>
 internal sealed class RefreshTokenGrant(
-    Db db, Successors successors, UserAccounts accounts, GatehouseOptions root, IServiceProvider services, TimeProvider clock, ILogger<RefreshTokenGrant> log) : IGrant
+    Db db, OAuthTokens tokens, Successors successors, UserAccounts accounts, GatehouseOptions root, IServiceProvider services, TimeProvider clock, ILogger<RefreshTokenGrant> log) : IGrant
 {
     public const string Name = "refresh_token";
 
@@ -59,7 +59,7 @@ internal sealed class RefreshTokenGrant(
             WithRefreshToken = true,
             Previous = rotates ? new PreviousToken(found.Id, found.Family, presented, options.RefreshTokenMaxAgeSeconds is null ? null : found.Created) : null,
             Kept = rotates ? null : (found.AccessTokenId.Value, presented),
-            Consume = rotates ? (tx, tokens) => RotateAsync(tx, found, tokens.Now) : (tx, _) => IsStillGoodAsync(tx, found),
+            Consume = rotates ? (tx, next) => RotateAsync(tx, found, next.Now) : (tx, _) => IsStillGoodAsync(tx, found),
             Lost = () => LateAsync(request),
             IdToken = new IdTokenRequest(Nonce: null),
         }, null);
@@ -135,7 +135,7 @@ internal sealed class RefreshTokenGrant(
     }
 
     private Task<Found?> FindAsync(string token, TokenRequest request) =>
-        db.FirstAsync(ByChecksum, request.Http.RequestAborted, ("checksum", TokenText.Checksum(token)));
+        db.FirstAsync(ByChecksum, request.Http.RequestAborted, ("checksum", TokenText.Checksum(token)), ("since", tokens.NotBefore));
 
     // Several rows may share a checksum: the live one, or else the one that was revoked last.
     private static readonly Sql<Found> ByChecksum = new(
@@ -146,7 +146,7 @@ internal sealed class RefreshTokenGrant(
         LEFT JOIN oauth2_provider_accesstoken own ON own.id = r.access_token_id
         LEFT JOIN oauth2_provider_accesstoken next ON next.source_refresh_token_id = r.id
         LEFT JOIN oauth2_provider_refreshtoken successor ON successor.access_token_id = next.id
-        WHERE r.token_checksum = @checksum ORDER BY r.revoked IS NOT NULL, r.revoked DESC LIMIT 1
+        WHERE r.token_checksum = @checksum AND r.created >= @since ORDER BY r.revoked IS NOT NULL, r.revoked DESC LIMIT 1
         """,
         row => new Found(
             row.Int(0), row.Int(1), row.TimeOrNull(2), row.IsNull(3) ? null : row.Int(3), row.IsNull(4) ? null : Guid.Parse(row.Text(4)),

@@ -5,17 +5,20 @@ using Gatehouse.Users;
 namespace Gatehouse.OAuth.Tokens;
 
 /// <summary>Finding and ending tokens.</summary>
-internal sealed class OAuthTokens(Db db, TimeProvider clock)
+internal sealed class OAuthTokens(Db db, GatehouseOptions options)
 {
+    /// <summary>What was written before this counts no more (<see cref="GatehouseOptions.TokensNotBefore"/>).</summary>
+    public DateTimeOffset NotBefore { get; } = options.TokensNotBefore ?? DateTimeOffset.UnixEpoch;
+
     /// <summary>The token with its user and client, whatever its state; null when there is none.</summary>
     public Task<AccessToken?> FindAsync(string token, CancellationToken ct) =>
-        token.Length > TokenText.Longest ? Task.FromResult<AccessToken?>(null) : db.FirstAsync(ByChecksum, ct, ("checksum", TokenText.Checksum(token)));
+        token.Length > TokenText.Longest ? Task.FromResult<AccessToken?>(null) : db.FirstAsync(ByChecksum, ct, ("checksum", TokenText.Checksum(token)), ("since", NotBefore));
 
     private static readonly Sql<AccessToken> ByChecksum = new(
         $"""
         SELECT t.id, t.scope, t.expires, t.resource, {User.Columns}, {Client.Columns} FROM oauth2_provider_accesstoken t
         LEFT JOIN auth_user u ON u.id = t.user_id LEFT JOIN oauth2_provider_application a ON a.id = t.application_id
-        WHERE t.token_checksum = @checksum AND (t.user_id IS NULL OR u.id IS NOT NULL)
+        WHERE t.token_checksum = @checksum AND t.created >= @since AND (t.user_id IS NULL OR u.id IS NOT NULL)
         """,
         row => new AccessToken
         {
@@ -89,6 +92,4 @@ internal sealed class OAuthTokens(Db db, TimeProvider clock)
         "UPDATE oauth2_provider_refreshtoken SET revoked = COALESCE(revoked, @now), updated = @now, access_token_id = NULL WHERE access_token_id = @id");
 
     internal static readonly Sql DeleteAccess = new("DELETE FROM oauth2_provider_accesstoken WHERE id = @id");
-
-    public DateTimeOffset Now => clock.GetUtcNow();
 }

@@ -222,7 +222,7 @@ internal sealed class RemoteIntrospection : IDisposable
         INSERT INTO oauth2_provider_accesstoken (token, token_checksum, expires, scope, application_id, user_id, created, updated, source_refresh_token_id, id_token_id, resource)
         VALUES (@token, @checksum, @expires, @scope, NULL, @user, @now, @now, NULL, NULL, @resource)
         ON CONFLICT (token_checksum) DO UPDATE SET token = excluded.token, expires = excluded.expires, scope = excluded.scope, user_id = excluded.user_id,
-            updated = excluded.updated, resource = excluded.resource
+            created = excluded.created, updated = excluded.updated, resource = excluded.resource
         WHERE application_id IS NULL
         """);
 
