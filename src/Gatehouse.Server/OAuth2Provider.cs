@@ -57,7 +57,10 @@ internal static class OAuth2Provider
             var (name, value, path) = (setting.Name, setting.Value, $"OAUTH2_PROVIDER: {setting.Name}");
             if (name.StartsWith('_')) throw new SettingException($"{path} is django-oauth-toolkit's own; take it out.");
             if (Code.TryGetValue(name, out var code)) RequireHook(path, value, code.Default, code.Hook, code.HasHook(oauth));
-            else if (Fixed.TryGetValue(name, out var allowed)) DjangoSettings.RequireFixed(path, value, allowed);
+            else if (Fixed.TryGetValue(name, out var allowed))
+            {
+                if (!Array.Exists(allowed, standard => IsStandard(value, standard))) DjangoSettings.RequireFixed(path, value, allowed);
+            }
             else if (name == "ALWAYS_RELOAD_OAUTHLIB_CORE") notes.Add($"{path}: there is no oauthlib here to reload, so it has no effect.");
             else if (name == "PKCE_REQUIRED" && value.ValueKind == JsonValueKind.String) RequireHook(path, value, "", nameof(OAuthOptions.PkceRequiredFor), oauth.PkceRequiredFor is not null);
             // None for a list is its default.
@@ -73,8 +76,14 @@ internal static class OAuth2Provider
 
     private static void RequireHook(string path, JsonElement value, string standard, string hook, bool hasHook)
     {
-        var isStandard = value.ValueKind == JsonValueKind.Null || value.ValueKind == JsonValueKind.String && value.ValueEquals(standard);
-        if (!isStandard && !hasHook)
+        if (value.ValueKind != JsonValueKind.Null && !IsStandard(value, standard) && !hasHook)
             throw new SettingException($"{path} names Python code, which cannot run here. Write it in C# as GatehouseOptions.OAuth.{hook} (docs/oauth.md), or take the setting out.");
     }
+
+    /// <summary>Whether it is the toolkit's own class or function: its next version has moved many, and kept their last names.</summary>
+    private static bool IsStandard(JsonElement value, string standard) =>
+        value.ValueKind == JsonValueKind.String && value.GetString()! is var text
+        && (text == standard || text.StartsWith(Package, StringComparison.Ordinal) && standard.StartsWith(Package, StringComparison.Ordinal) && LastName(text) == LastName(standard));
+
+    private static string LastName(string path) => path[(path.LastIndexOf('.') + 1)..];
 }

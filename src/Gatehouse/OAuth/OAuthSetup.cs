@@ -79,7 +79,7 @@ internal static class OAuthSetup
         if (options.AllowedRedirectUriSchemes.FirstOrDefault(scheme => scheme.ToUpperInvariant() is "JAVASCRIPT" or "DATA" or "VBSCRIPT" or "FILE" or "BLOB" or "ABOUT") is { } dangerous)
             throw Wrong("ALLOWED_REDIRECT_URI_SCHEMES", $"allows {dangerous}:, which runs or reads what a stranger wrote; take it out.");
         if (options.OidcIssEndpoint.Length > 0 && (!Uri.TryCreate(options.OidcIssEndpoint, UriKind.Absolute, out var issuer) || issuer.Query.Length + issuer.Fragment.Length > 0 || issuer.Scheme is not ("http" or "https")))
-            throw Wrong("OIDC_ISS_ENDPOINT", "must be an https address without query and fragment (OpenID Connect Discovery §3).");
+            throw Wrong("OIDC_ISS_ENDPOINT", "must be a whole address, https://…, without query and fragment (OpenID Connect Discovery §3).");
         if (options.AuthenticationServerExpTimeZone is not ("UTC" or "")) throw Wrong("AUTHENTICATION_SERVER_EXP_TIME_ZONE", "can only be UTC, as RFC 7662 has it.");
         if (options.ResourceServerIntrospectionCredentials.Count is not (0 or 2)) throw Wrong("RESOURCE_SERVER_INTROSPECTION_CREDENTIALS", "takes a client id and its secret.");
         CheckResourceServer(options, root);

@@ -67,6 +67,19 @@ public sealed class OAuthSettingsTests : GatehouseTest
     public async Task A_setting_that_cannot_work_stops_the_start_with_its_name(string section, string name) =>
         Assert.Contains(name, await RefusalAsync(options => Apply(section, options)), StringComparison.Ordinal);
 
+    [Theory]
+    [InlineData("""{"OAUTH2_BACKEND_CLASS":"oauth2_provider.core.backends_oauthlib.OAuthLibCore"}""")]
+    [InlineData("""{"SCOPES_BACKEND_CLASS":"oauth2_provider.core.scopes.SettingsScopes"}""")]
+    [InlineData("""{"APPLICATION_ADMIN_CLASS":"oauth2_provider.authorization_server.admin.ApplicationAdmin"}""")]
+    [InlineData("""{"CIMD_METADATA_FETCHER":"oauth2_provider.authorization_server.cimd.SafeMetadataFetcher"}""")]
+    [InlineData("""{"RESOURCE_SERVER_TOKEN_RESOURCE_VALIDATOR":"oauth2_provider.resource_server.validators.validate_resource_as_url_prefix"}""")]
+    [InlineData("""{"DCR_REGISTRATION_PERMISSION_CLASSES":["oauth2_provider.authorization_server.dcr.IsAuthenticatedDCRPermission"]}""")]
+    public async Task The_toolkits_own_classes_are_known_wherever_its_versions_keep_them(string section)
+    {
+        await StartServerAsync(options => Apply(section, options));
+        await Http.GetAsync("/health/live", Ct).ShouldBeAsync(200);
+    }
+
     [Fact]
     public async Task Strict_closes_each_point_of_rfc_9700_and_what_is_set_has_the_last_word()
     {
