@@ -81,6 +81,16 @@ public sealed partial class DocsTests
     }
 
     [Fact]
+    public void Every_test_that_the_page_of_attacks_names_is_there()
+    {
+        var tests = typeof(DocsTests).Assembly.GetTypes().SelectMany(type => type.GetMethods().Select(method => $"{type.Name}.{method.Name}")).ToHashSet(StringComparer.Ordinal);
+
+        var missing = TestName().Matches(DocPage.Read("docs/security-tests.md").Text).Select(match => match.Groups[1].Value).Where(name => !tests.Contains(name));
+
+        Assert.Empty(missing);
+    }
+
+    [Fact]
     public void The_application_of_the_readme_is_the_one_that_is_tested()
     {
         var shown = DocPage.Read("README.md").Blocks.Single(block => block.Language == "csharp").Text;
@@ -154,6 +164,9 @@ public sealed partial class DocsTests
 
     [GeneratedRegex(@"\]\(([^)#\s]*)(?:#([^)\s]*))?\)")]
     private static partial Regex Link();
+
+    [GeneratedRegex(@"`([A-Za-z]+Tests\.[A-Za-z0-9_]+)`")]
+    private static partial Regex TestName();
 
     [GeneratedRegex(@"// <readme>\n([\s\S]*?) *// </readme>")]
     private static partial Regex Region();

@@ -165,8 +165,8 @@ public sealed class ApplicationsTests : OAuthPagesTest
             INSERT INTO oauth2_provider_accesstoken (token, token_checksum, expires, scope, application_id, user_id, created, updated, resource, source_refresh_token_id)
                 SELECT 'next-' || id, 'checksum-' || id, '2030-01-01', 'read', application_id, user_id, '2026-01-01', '2026-01-01', '[]', id FROM oauth2_provider_refreshtoken;
             """);
-        await StartAsync("gone");
-        await StartAsync("stays");
+        await NewDeviceAsync("gone");
+        await NewDeviceAsync("stays");
         Database.Execute("INSERT INTO gatehouse_oauth_client (application_id, auth_method, jwks, jwks_uri) SELECT id, 'private_key_jwt', '', '' FROM oauth2_provider_application");
 
         await (await NewBrowser().LogInAsync("alice")).SubmitAsync($"/o/applications/{gone}/delete/").ShouldBeAsync(302);

@@ -49,7 +49,7 @@ public sealed class DeviceTests : OAuthPagesTest
         var other = await StartServerAsync();
         for (var round = 0; round < 5; round++)
         {
-            var (device, user) = await StartAsync();
+            var (device, user) = await NewDeviceAsync();
             await DecideAsync(browser, user);
 
             var answers = await Task.WhenAll(Enumerable.Range(0, 64).Select(i => PollAsync(device, http: i % 2 == 0 ? Http : other.Http)));
@@ -67,7 +67,7 @@ public sealed class DeviceTests : OAuthPagesTest
         await Users.CreateAsync("alice");
         await Users.CreateAsync("mallory");
         AddClient("tv");
-        var (device, user) = await StartAsync();
+        var (device, user) = await NewDeviceAsync();
         var (alice, mallory) = (await NewBrowser().LogInAsync("alice"), await NewBrowser().LogInAsync("mallory"));
         var entered = await alice.SubmitAsync("/o/device/", ("user_code", user));
         var confirm = entered.Header("Location")!;
@@ -90,7 +90,7 @@ public sealed class DeviceTests : OAuthPagesTest
         AddClient("tv");
         var browser = await NewBrowser().LogInAsync("mallory");
         for (var i = 0; i < 10; i++) await browser.SubmitAsync("/o/device/", ("user_code", $"NOSUCH{i}")).ShouldBeAsync(200);
-        var (_, right) = await StartAsync();
+        var (_, right) = await NewDeviceAsync();
 
         var refused = await browser.SubmitAsync("/o/device/", ("user_code", right));
         await refused.ShouldBeAsync(429);
@@ -107,7 +107,7 @@ public sealed class DeviceTests : OAuthPagesTest
     {
         AddClient("tv");
         var codes = new List<string>();
-        for (var i = 0; i < 200; i++) codes.Add((await StartAsync()).User);
+        for (var i = 0; i < 200; i++) codes.Add((await NewDeviceAsync()).User);
 
         Assert.Equal(200, codes.Distinct().Count());
         Assert.All(codes, code => Assert.Matches("^[0-9A-V]{8}$", code));
@@ -119,7 +119,7 @@ public sealed class DeviceTests : OAuthPagesTest
     public async Task Polling_too_fast_is_told_to_slow_down()
     {
         AddClient("tv");
-        var (device, _) = await StartAsync();
+        var (device, _) = await NewDeviceAsync();
 
         await ErrorAsync(PollAsync(device), 400, "authorization_pending");
         await ErrorAsync(PollAsync(device), 400, "slow_down");
@@ -138,7 +138,7 @@ public sealed class DeviceTests : OAuthPagesTest
     {
         await Users.CreateAsync("alice");
         AddClient("tv");
-        var (device, user) = await StartAsync();
+        var (device, user) = await NewDeviceAsync();
         var browser = await NewBrowser().LogInAsync("alice");
         if (decision.Length > 0) await DecideAsync(browser, user, decision);
 
@@ -157,7 +157,7 @@ public sealed class DeviceTests : OAuthPagesTest
     {
         var alice = await Users.CreateAsync("alice");
         AddClient("tv");
-        var (device, user) = await StartAsync();
+        var (device, user) = await NewDeviceAsync();
         await DecideAsync(await NewBrowser().LogInAsync("alice"), user);
         await Users.DeactivateAsync(alice);
 
@@ -173,7 +173,7 @@ public sealed class DeviceTests : OAuthPagesTest
         AddClient("other");
         AddClient("web", grant: "authorization-code");
         AddClient("safe", "confidential", secret: "wonderful-secret");
-        var (device, user) = await StartAsync();
+        var (device, user) = await NewDeviceAsync();
         await DecideAsync(await NewBrowser().LogInAsync("alice"), user);
 
         await ErrorAsync(PollAsync(device, "other"), 400, "invalid_grant");
@@ -221,7 +221,7 @@ public sealed class DeviceTests : OAuthPagesTest
     {
         await Users.CreateAsync("alice");
         AddClient("tv");
-        var (_, user) = await StartAsync();
+        var (_, user) = await NewDeviceAsync();
         var typed = how == "lower" ? user.ToLowerInvariant() : $" {user[..4]}-{user[4..]} ";
 
         await (await NewBrowser().LogInAsync("alice")).SubmitAsync("/o/device/", ("user_code", typed)).ShouldBeAsync(302);
@@ -232,7 +232,7 @@ public sealed class DeviceTests : OAuthPagesTest
     {
         await Users.CreateAsync("alice");
         AddClient("tv");
-        var (device, user) = await StartAsync();
+        var (device, user) = await NewDeviceAsync();
         var browser = await NewBrowser().LogInAsync("alice");
         var confirm = (await browser.SubmitAsync("/o/device/", ("user_code", user))).Header("Location")!;
 
@@ -261,7 +261,7 @@ public sealed class DeviceTests : OAuthPagesTest
     {
         await Users.CreateAsync("alice");
         AddClient("tv");
-        var (_, user) = await StartAsync();
+        var (_, user) = await NewDeviceAsync();
         var browser = await NewBrowser().LogInAsync("alice");
 
         await browser.SendAsync(HttpMethod.Post, "/o/device/", Form("user_code=" + user), csrf: false).ShouldBeAsync(403);
@@ -275,7 +275,7 @@ public sealed class DeviceTests : OAuthPagesTest
     {
         await Users.CreateAsync("alice");
         AddClient("https://tv.example/client.json");
-        var (device, user) = await StartAsync("https://tv.example/client.json");
+        var (device, user) = await NewDeviceAsync("https://tv.example/client.json");
 
         await DecideAsync(await NewBrowser().LogInAsync("alice"), user);
 

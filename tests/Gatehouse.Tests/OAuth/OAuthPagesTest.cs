@@ -49,7 +49,7 @@ public abstract class OAuthPagesTest : GatehouseTest
     }
 
     /// <summary>A device asks for its codes.</summary>
-    protected async Task<(string Device, string User)> StartAsync(string client = "tv", string? scope = null)
+    protected async Task<(string Device, string User)> NewDeviceAsync(string client = "tv", string? scope = null)
     {
         var answer = await PostFormAsync("/o/device-authorization/", null, [("client_id", client), .. scope is null ? [] : new[] { ("scope", scope) }]);
         await answer.ShouldBeAsync(200);
