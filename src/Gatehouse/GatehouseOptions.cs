@@ -1,5 +1,6 @@
 using Gatehouse.Accounts;
 using Gatehouse.AuthTokens;
+using Gatehouse.Database;
 using Gatehouse.Http;
 using Gatehouse.Jwt;
 using Gatehouse.OAuth;
@@ -78,6 +79,9 @@ public sealed class GatehouseOptions
 
     /// <summary>Password hashing at once, and waiting, before logins are answered with 503.</summary>
     public PasswordWorkOptions PasswordWork { get; } = new();
+
+    /// <summary>Clearing rows whose time is over, inside the server.</summary>
+    public SweeperOptions Sweeper { get; } = new();
 
     /// <summary>The longest body that is read, in bytes (<c>DATA_UPLOAD_MAX_MEMORY_SIZE</c>). Default 2,621,440.</summary>
     public int DataUploadMaxMemorySize { get; set; } = 2_621_440;

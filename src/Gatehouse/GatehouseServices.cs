@@ -89,8 +89,16 @@ public static class GatehouseServices
 
         services.AddOAuth();
 
+        // what the sweeper clears
+        services.AddSingleton<Sweeper>();
+        services.AddSingleton<ISweep, ClearSessions>();
+        services.AddSingleton<FlushExpired>().AddSingleton<ISweep>(s => s.GetRequiredService<FlushExpired>());
+        services.AddSingleton<ISweep>(s => s.GetRequiredService<ClearTokens>());
+        services.AddSingleton<ISweep>(s => s.GetRequiredService<ThrottleStore>());
+
         services.AddSingleton<GatehouseRoutes.Mapped>();
         services.AddHostedService<GatehouseStart>();
+        services.AddHostedService<SweeperLoop>();
         return services;
     }
 

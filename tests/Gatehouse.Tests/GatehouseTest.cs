@@ -58,6 +58,8 @@ public abstract class GatehouseTest : IAsyncLifetime
                 options.Database = $"sqlite:///{Database.Path}";
                 options.DataFolder = Path.GetDirectoryName(Database.Path)!;
                 options.SecretKey = SecretKey;
+                // What a test has put there stays until the test clears it.
+                options.Sweeper.Enabled = false;
                 // Cheap: what a hash costs is not what these tests are about.
                 options.PasswordHashers = ["md5", "pbkdf2_sha256", "pbkdf2_sha1", "argon2", "bcrypt_sha256", "scrypt"];
                 Configure(options);

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Diagnostics;
 using Gatehouse.Database;
 using Gatehouse.Sessions;
 using Microsoft.Extensions.DependencyInjection;
@@ -13,8 +14,8 @@ internal static class ClearSessionsCommand
         var command = new Command("clearsessions", "Delete expired sessions.");
         CommandContext.SetAction(command, context, async (_, services) =>
         {
-            var deleted = await ClearSessions.RunAsync(
-                services.GetRequiredService<Db>(), services.GetRequiredService<TimeProvider>(), Progress.Line("sessions deleted"), CancellationToken.None);
+            var deleted = await services.GetRequiredService<Sweeper>().RunAsync([new ClearSessions()], Progress.Line("sessions deleted"), CancellationToken.None);
+            Progress.EndLine();
             Console.WriteLine($"{deleted} expired sessions deleted.");
             return 0;
         });
@@ -27,8 +28,22 @@ internal static class Progress
 {
     public static IProgress<int>? Line(string what) => Console.IsErrorRedirected ? null : new Counter(what);
 
+    /// <summary>What is printed next begins a line of its own.</summary>
+    public static void EndLine()
+    {
+        if (!Console.IsErrorRedirected) Console.Error.Write("\r\e[K");
+    }
+
     private sealed class Counter(string what) : IProgress<int>
     {
-        public void Report(int value) => Console.Error.Write($"\r{value} {what} ");
+        private long last;
+
+        public void Report(int value)
+        {
+            // Ten times a second is as fast as anybody reads.
+            if (last != 0 && Stopwatch.GetElapsedTime(last) < TimeSpan.FromMilliseconds(100)) return;
+            last = Stopwatch.GetTimestamp();
+            Console.Error.Write($"\r{value} {what} ");
+        }
     }
 }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Gatehouse.Database;
 using Gatehouse.OAuth;
 using Gatehouse.OAuth.Tokens;
 using Microsoft.Extensions.DependencyInjection;
@@ -20,7 +21,9 @@ internal static class ClearTokensCommand
                     + "tokens; expired access and ID tokens that are still bound to a refresh token are kept as long as that refresh token lives. Set "
                     + "REFRESH_TOKEN_EXPIRE_SECONDS to enable expiry-based cleanup.");
             }
-            var deleted = await services.GetRequiredService<ClearTokens>().RunAsync(Progress.Line("tokens deleted"), CancellationToken.None);
+            var deleted = await services.GetRequiredService<Sweeper>().RunAsync(
+                [services.GetRequiredService<ClearTokens>()], Progress.Line("tokens deleted"), CancellationToken.None);
+            Progress.EndLine();
             Console.WriteLine($"{deleted} tokens deleted.");
             return 0;
         });

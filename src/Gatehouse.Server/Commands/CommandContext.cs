@@ -50,8 +50,9 @@ internal sealed class CommandContext(GatehouseProgram program, string? settingsF
             AddGatehouse(services, configuration);
             await using var provider = services.BuildServiceProvider();
 
+            // What goes on in a server, such as the sweeper, does not go on in a verb.
             if (migrated)
-                foreach (var start in provider.GetServices<IHostedService>()) await start.StartAsync(CancellationToken.None);
+                foreach (var start in provider.GetServices<IHostedService>().Where(one => one is not BackgroundService)) await start.StartAsync(CancellationToken.None);
             return await verb(provider);
         }
         catch (Exception error) when (OneLine(error) is { } line)

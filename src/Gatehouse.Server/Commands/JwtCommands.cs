@@ -14,6 +14,7 @@ internal static class FlushExpiredTokens
         CommandContext.SetAction(command, context, async (_, services) =>
         {
             var deleted = await services.GetRequiredService<TokenBlacklist>().FlushExpiredAsync(Progress.Line("tokens deleted"));
+            Progress.EndLine();
             Console.WriteLine($"{deleted} expired tokens deleted.");
             return 0;
         });

@@ -18,6 +18,8 @@ internal sealed class Db : IDisposable
     private readonly string path;
     private readonly ConcurrentBag<SqliteSession> idle = [];
     private readonly Lazy<Writer> writer;
+    private readonly Lock checkpointing = new();
+    private SqliteSession? checkpointer;
     private bool made;
     private bool disposed;
 
@@ -89,10 +91,37 @@ internal sealed class Db : IDisposable
         }
     }
 
+    /// <summary>
+    /// Brings what was committed from the write-ahead log into the database file, while others read and write: otherwise the commit that fills
+    /// the log does it, and its request waits.
+    /// </summary>
+    public void Checkpoint()
+    {
+        lock (checkpointing)
+        {
+            if (disposed) return;
+            try
+            {
+                checkpointer ??= new SqliteSession(path, readOnly: false);
+                checkpointer.Execute("PRAGMA wal_checkpoint(PASSIVE)");
+            }
+            catch (SqliteException)
+            {
+                // Somebody else is at it, or the disk is full: the next one does it.
+                checkpointer?.Dispose();
+                checkpointer = null;
+            }
+        }
+    }
+
     public void Dispose()
     {
-        if (disposed) return;
-        disposed = true;
+        lock (checkpointing)
+        {
+            if (disposed) return;
+            disposed = true;
+            checkpointer?.Dispose();
+        }
         if (writer.IsValueCreated) writer.Value.Dispose();
         while (idle.TryTake(out var session)) session.Dispose();
     }

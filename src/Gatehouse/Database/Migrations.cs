@@ -12,7 +12,7 @@ namespace Gatehouse.Database;
 internal sealed class Migrations(Db db, TimeProvider clock)
 {
     // In the order applied; the names are those of the files in Migrations/.
-    private static readonly string[] Own = ["0001_throttle", "0002_jwt", "0003_oauth"];
+    private static readonly string[] Own = ["0001_throttle", "0002_jwt", "0003_oauth", "0004_lease"];
 
     private static readonly string[] Required = ["contenttypes", "auth", "sessions", "authtoken"];
 

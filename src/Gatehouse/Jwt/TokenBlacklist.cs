@@ -1,5 +1,6 @@
 using Gatehouse.Database;
 using Gatehouse.Users;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
 namespace Gatehouse.Jwt;
@@ -64,33 +65,12 @@ public sealed class TokenBlacklist
 
     private static Task<int> EndAllAsync(Tx tx, UserId user, DateTimeOffset now) => tx.RunAsync(EndAllOfUser, ("now", now), ("user", user));
 
-    /// <summary>Deletes recorded tokens whose time is over (simplejwt's <c>flushexpiredtokens</c>).</summary>
-    /// <param name="progress">Told after each batch how many are gone.</param>
-    /// <param name="ct">Stops between two batches.</param>
+    /// <summary>Deletes recorded tokens whose time is over (simplejwt's <c>flushexpiredtokens</c>), in small transactions between the writes of requests.</summary>
+    /// <param name="progress">Told after each transaction how many are gone.</param>
+    /// <param name="ct">Stops between two transactions.</param>
     /// <returns>How many were deleted.</returns>
-    public async Task<int> FlushExpiredAsync(IProgress<int>? progress = null, CancellationToken ct = default)
-    {
-        // A token whose row is gone is no longer known to be dead: kept until no clock of ours could take it for alive.
-        var until = clock.GetUtcNow() - options.Leeway - (root.Profile == Profile.Django ? TimeSpan.Zero : ClockMargin);
-        var total = 0;
-        for (long after = 0; IsInstalled;)
-        {
-            var ids = await db.AllAsync(ExpiredIds, ct, ("after", after), ("until", until), ("most", Batch));
-            if (ids.Count == 0) break;
-            var (first, last) = (after, ids[^1]);
-            total += await db.WriteAsync(
-                async tx =>
-                {
-                    await tx.RunAsync(DeleteBlacklisted, ("after", first), ("last", last), ("until", until));
-                    return await tx.RunAsync(DeleteOutstanding, ("after", first), ("last", last), ("until", until));
-                },
-                ct);
-            progress?.Report(total);
-            after = last;
-        }
-        while (await db.WriteAsync(tx => tx.RunAsync(DeleteRotations, ("until", Micros(until)), ("most", Batch)), ct) == Batch) ct.ThrowIfCancellationRequested();
-        return total;
-    }
+    public Task<int> FlushExpiredAsync(IProgress<int>? progress = null, CancellationToken ct = default) =>
+        services.GetRequiredService<Sweeper>().RunAsync([services.GetRequiredService<FlushExpired>()], progress, ct);
 
     internal async ValueTask<bool> HasAsync(string jti, CancellationToken ct) =>
         IsInstalled && await db.FirstAsync(IsBlacklisted, ct, ("jti", jti)) is not null;
@@ -181,9 +161,6 @@ public sealed class TokenBlacklist
         return null;
     }
 
-    private const int Batch = 1000;
-    private static readonly TimeSpan ClockMargin = TimeSpan.FromDays(1);
-
     private static long Micros(DateTimeOffset time) => (time - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;
 
     private static readonly Sql<string> Tables = new(
@@ -231,20 +208,6 @@ public sealed class TokenBlacklist
         INSERT INTO token_blacklist_blacklistedtoken (blacklisted_at, token_id)
         SELECT @now, id FROM token_blacklist_outstandingtoken WHERE user_id = @user ON CONFLICT (token_id) DO NOTHING
         """);
-
-    private static readonly Sql<long> ExpiredIds = new(
-        "SELECT id FROM token_blacklist_outstandingtoken WHERE id > @after AND expires_at <= @until ORDER BY id LIMIT @most", row => row.Int(0));
-
-    private static readonly Sql DeleteBlacklisted = new("""
-        DELETE FROM token_blacklist_blacklistedtoken WHERE token_id IN
-            (SELECT id FROM token_blacklist_outstandingtoken WHERE id > @after AND id <= @last AND expires_at <= @until)
-        """);
-
-    private static readonly Sql DeleteOutstanding = new(
-        "DELETE FROM token_blacklist_outstandingtoken WHERE id > @after AND id <= @last AND expires_at <= @until");
-
-    private static readonly Sql DeleteRotations = new(
-        "DELETE FROM gatehouse_jwt_rotation WHERE jti IN (SELECT jti FROM gatehouse_jwt_rotation WHERE expires <= @until LIMIT @most)");
 
     // The first rotation of a token that has no row yet begins a family with its name.
     private static readonly Sql NoteRotated = new("""

@@ -6,7 +6,7 @@ namespace Gatehouse.Throttling;
 /// The counts of throttles: a row for each counted request in <c>gatehouse_throttle</c>. Written without a flush of its own: a power cut may
 /// forget the last of them, the end of the process does not.
 /// </summary>
-internal sealed class ThrottleStore(Db db, TimeProvider clock)
+internal sealed class ThrottleStore(Db db, TimeProvider clock) : ISweep
 {
     private const int SweepEvery = 256;
     private int counted;
@@ -32,6 +32,11 @@ internal sealed class ThrottleStore(Db db, TimeProvider clock)
             ct);
     }
 
+    public Task<IReadOnlyList<Due>> DueAsync(DateTimeOffset now, CancellationToken ct) =>
+        Task.FromResult<IReadOnlyList<Due>>([new(Expired, (now - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond)]);
+
+    private static readonly DeadRows Expired = DeadRows.ByExpiry("gatehouse_throttle", "id", "expires");
+
     private static readonly Sql Count = new(
         """
         INSERT INTO gatehouse_throttle (key, at, expires)
@@ -42,6 +47,7 @@ internal sealed class ThrottleStore(Db db, TimeProvider clock)
     private static readonly Sql<Seen> Look = new(
         "SELECT COUNT(*), COALESCE(MIN(at), 0) FROM gatehouse_throttle WHERE key = @key AND at > @since", row => new Seen(row.Int(0), row.Int(1)));
 
+    // Here as well: callers with a new name each time must not fill the table until the sweeper comes.
     private static readonly Sql Sweep = new(
         "DELETE FROM gatehouse_throttle WHERE id IN (SELECT id FROM gatehouse_throttle WHERE expires < @now LIMIT 512)");
 

@@ -22,13 +22,14 @@ public sealed class ClearSessionsTests : IDisposable
             INSERT INTO django_session VALUES ('alive', '', '2099-01-01 00:00:00');
             """);
         var reports = new Reports();
+        var sweeper = new Sweeper(db, new GatehouseOptions { Sweeper = { Batch = 1000 } }, TimeProvider.System);
 
-        var deleted = await ClearSessions.RunAsync(db, TimeProvider.System, reports, ct);
+        var deleted = await sweeper.RunAsync([new ClearSessions()], reports, ct);
 
         Assert.Equal(2500, deleted);
         Assert.Equal([1000, 2000, 2500], reports.All);
         Assert.Equal(["alive"], file.Rows("SELECT session_key FROM django_session"));
-        Assert.Equal(0, await ClearSessions.RunAsync(db, TimeProvider.System, null, ct));
+        Assert.Equal(0, await sweeper.RunAsync([new ClearSessions()], null, ct));
     }
 }
 

@@ -121,7 +121,8 @@ public sealed class ClearTokensTests : OAuthPagesTest
         await TokenAsync(null, ("grant_type", "refresh_token"), ("refresh_token", refresh), ("client_id", "tv")).ShouldBeAsync(200);
     }
 
-    private Task<int> ClearAsync(IProgress<int>? progress = null) => new ClearTokens(Server.Get<Gatehouse.Database.Db>(), options, Clock).RunAsync(progress, Ct);
+    private Task<int> ClearAsync(IProgress<int>? progress = null) =>
+        Server.Get<Gatehouse.Database.Sweeper>().RunAsync([new ClearTokens(Server.Get<Gatehouse.Database.Db>(), options)], progress, Ct);
 
     private async Task SeedAsync()
     {
