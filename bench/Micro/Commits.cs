@@ -13,7 +13,7 @@ internal static class Commits
 
     public static async Task<double> RunAsync(string database, double seconds, int callers)
     {
-        using var db = new Db("sqlite:///" + database);
+        using var db = Db.Open("sqlite:///" + database);
         await db.WriteAsync(
             async tx =>
             {

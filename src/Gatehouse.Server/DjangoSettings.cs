@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Gatehouse.Database;
 
 namespace Gatehouse.Server;
 
@@ -148,10 +149,28 @@ internal static class DjangoSettings
             throw new SettingException("DATABASES must hold an object 'default' with ENGINE and NAME.");
         var engine = database.TryGetProperty("ENGINE", out var e) ? Plain(e) : null;
         var name = database.TryGetProperty("NAME", out var n) ? Plain(n) : null;
-        if (engine != "django.db.backends.sqlite3" || string.IsNullOrEmpty(name))
-            throw new SettingException($"DATABASES: default: ENGINE {engine ?? "is missing"}; this version supports django.db.backends.sqlite3 with the file as NAME.");
-        return "sqlite:///" + Path.Combine(folder, name);
+        if (engine is not ("django.db.backends.sqlite3" or "django.db.backends.postgresql") || string.IsNullOrEmpty(name))
+            throw new SettingException(
+                $"DATABASES: default: ENGINE {engine ?? "is missing"}; this version supports django.db.backends.sqlite3 with the file as NAME, and django.db.backends.postgresql with NAME, USER, PASSWORD, HOST and PORT.");
+        if (engine == "django.db.backends.sqlite3") return "sqlite:///" + Path.Combine(folder, name);
+
+        var options = database.TryGetProperty("OPTIONS", out var o) && o.ValueKind == JsonValueKind.Object
+            ? o.EnumerateObject().Where(one => !OfDjangosDriver.Contains(one.Name)).Select(one => (one.Name, Plain(one.Value))).ToList()
+            : [];
+        try
+        {
+            return DatabaseUrl.OfDjango(name, Text("USER"), Text("PASSWORD"), Text("HOST"), Text("PORT"), options);
+        }
+        catch (ArgumentException error)
+        {
+            throw new SettingException($"DATABASES: default: {error.Message}", error);
+        }
+
+        string Text(string key) => database.TryGetProperty(key, out var value) && value.ValueKind is not JsonValueKind.Null ? Plain(value) : "";
     }
+
+    // How Django's driver talks to the server, and what it pools: ours has its own ways.
+    private static readonly HashSet<string> OfDjangosDriver = ["pool", "server_side_binding", "client_encoding"];
 
     private static List<string> ProxyHeader(JsonElement value) =>
         value.ValueKind == JsonValueKind.Array && value.GetArrayLength() == 2 && value.EnumerateArray().All(one => one.ValueKind == JsonValueKind.String)

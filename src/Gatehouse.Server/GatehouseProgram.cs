@@ -36,7 +36,7 @@ public sealed class GatehouseProgram
         };
         var database = new Option<string?>("--database")
         {
-            Description = "Database address: sqlite:///relative.db or sqlite:////absolute.db.",
+            Description = "Database address: sqlite:///relative.db, sqlite:////absolute.db or postgresql://user:password@host:5432/name.",
             HelpName = "URL",
             Recursive = true,
         };

@@ -33,8 +33,8 @@ public sealed class GatehouseOptions
     public Profile Profile { get; set; } = Profile.Safe;
 
     /// <summary>
-    /// <c>sqlite:///relative.db</c> or <c>sqlite:////absolute.db</c> (<c>DATABASES</c>). Empty, the default: <c>gatehouse.db</c> in
-    /// <see cref="DataFolder"/>.
+    /// <c>sqlite:///relative.db</c>, <c>sqlite:////absolute.db</c> or <c>postgresql://user:password@host:5432/name</c> (<c>DATABASES</c>). Empty,
+    /// the default: <c>gatehouse.db</c> in <see cref="DataFolder"/>.
     /// </summary>
     public string Database { get; set; } = "";
 
@@ -43,6 +43,9 @@ public sealed class GatehouseOptions
 
     /// <summary>Signs sessions (<c>SECRET_KEY</c>). Empty, the default: the file <c>secret-key</c> in <see cref="DataFolder"/>.</summary>
     public string SecretKey { get; set; } = "";
+
+    /// <summary>Whether <see cref="SecretKey"/> was made at this start, and whether the database has users already is not known yet.</summary>
+    internal bool IsSecretKeyDoubtful { get; set; }
 
     /// <summary>Former keys that still verify (<c>SECRET_KEY_FALLBACKS</c>).</summary>
     public IList<string> SecretKeyFallbacks { get; set; } = [];

@@ -49,7 +49,7 @@ public static class GatehouseServices
         services.TryAddSingleton(TimeProvider.System);
 
         // foundation
-        services.AddSingleton(s => new Db(s.GetRequiredService<GatehouseOptions>().Database));
+        services.AddSingleton(s => Db.Open(s.GetRequiredService<GatehouseOptions>().Database));
         services.AddSingleton<Migrations>();
         services.AddSingleton<Fixtures>();
         services.AddSingleton(s => GatehouseSetup.PasswordHashes(s.GetRequiredService<GatehouseOptions>(), s.GetRequiredService<ILogger<PasswordHashes>>()));

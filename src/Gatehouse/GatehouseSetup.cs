@@ -50,7 +50,7 @@ internal static class GatehouseSetup
         if (options.Sweeper.Interval < TimeSpan.FromSeconds(1) || options.Sweeper.Interval > TimeSpan.FromDays(30) || options.Sweeper.Batch is < 1 or > 10_000)
             throw new SettingException("Sweeper: Interval must be from a second to 30 days and Batch from 1 to 10,000; with Enabled false nothing is swept.");
         if (options.Secure.HstsSeconds < 0) throw new SettingException("SECURE_HSTS_SECONDS must not be negative; 0 sends no such header.");
-        var file = Check("DATABASES", () => DatabaseUrl.SqlitePath(options.Database));
+        var file = Check("DATABASES", () => DatabaseUrl.Check(options.Database));
         Check("CSRF_TRUSTED_ORIGINS", () => new TrustedOrigins(options.Csrf.TrustedOrigins));
         CheckSameSite("SESSION_COOKIE_SAMESITE", options.Session.CookieSameSite);
         CheckSameSite("CSRF_COOKIE_SAMESITE", options.Csrf.CookieSameSite);
@@ -68,7 +68,7 @@ internal static class GatehouseSetup
             if (!string.IsNullOrEmpty(rate.Value))
                 Check($"DEFAULT_THROTTLE_RATES['{rate.Key}']", () => Throttling.Rate.Parse(rate.Value));
 
-        if (options.SecretKey.Length == 0) options.SecretKey = SecretKeyFile.ReadOrMake(options.DataFolder, file);
+        if (options.SecretKey.Length == 0) (options.SecretKey, options.IsSecretKeyDoubtful) = SecretKeyFile.ReadOrMake(options.DataFolder, file);
         if (options.SecretKey.Length < ShortestSecretKey)
             throw new SettingException($"SECRET_KEY has {options.SecretKey.Length} characters; it needs at least {ShortestSecretKey}. Make one with: openssl rand -base64 48");
         if (options.SecretKeyFallbacks.Any(key => key.Length == 0)) throw new SettingException("SECRET_KEY_FALLBACKS holds an empty key; take it out.");
@@ -182,10 +182,13 @@ internal static class DataFolder
 /// <summary>The secret key that the server makes for itself, readable by its owner only.</summary>
 internal static class SecretKeyFile
 {
-    public static string ReadOrMake(string folder, string database)
+    /// <param name="folder">Where it stands.</param>
+    /// <param name="database">The file of a SQLite database; null: PostgreSQL.</param>
+    /// <returns>The key, and whether it is new although the database may be in use: PostgreSQL is asked later.</returns>
+    public static (string Key, bool IsDoubtful) ReadOrMake(string folder, string? database)
     {
-        var file = Path.GetFullPath(Path.Combine(folder, "secret-key"));
-        if (File.Exists(file)) return Read(file);
+        var file = FileIn(folder);
+        if (File.Exists(file)) return (Read(file), false);
 
         // With a new key every session of an existing database would end, and nobody would know why.
         if (File.Exists(database) && new FileInfo(database).Length > 0)
@@ -195,8 +198,22 @@ internal static class SecretKeyFile
 
         DataFolder.Make(folder);
         var key = Convert.ToBase64String(RandomNumberGenerator.GetBytes(48));
-        return DataFolder.TryCreate(file, System.Text.Encoding.ASCII.GetBytes(key + "\n")) ? key : Read(file);
+        return DataFolder.TryCreate(file, System.Text.Encoding.ASCII.GetBytes(key + "\n")) ? (key, database is null) : (Read(file), false);
     }
+
+    /// <summary>Takes a new key back: nobody has used it, and another may be in use.</summary>
+    public static void TakeBack(string folder) => File.Delete(FileIn(folder));
+
+    /// <summary>Takes a new key back and refuses the start: the database is in use with another.</summary>
+    public static SettingException Refuse(string folder, string database)
+    {
+        TakeBack(folder);
+        return new SettingException(
+            $"The secret key file {FileIn(folder)} is missing, but the {database} is in use. Set SECRET_KEY to the key that Django or the other servers use, or restore "
+            + "the file; if it is lost, make a new one, which logs everyone out: openssl rand -base64 48");
+    }
+
+    private static string FileIn(string folder) => Path.GetFullPath(Path.Combine(folder, "secret-key"));
 
     private static string Read(string file)
     {

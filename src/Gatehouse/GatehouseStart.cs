@@ -32,6 +32,7 @@ internal sealed class GatehouseStart(IServiceProvider services, GatehouseOptions
         }
         if (options.OAuth.OidcEnabled) services.GetRequiredService<OidcKeys>().Prepare();
         await migrations.ApplyAsync(cancellationToken);
+        if (options.IsSecretKeyDoubtful && await accounts.AnyAsync(cancellationToken)) throw SecretKeyFile.Refuse(options.DataFolder, services.GetRequiredService<Db>().Name);
         await services.GetRequiredService<TokenBlacklist>().PrepareAsync(cancellationToken);
     }
 

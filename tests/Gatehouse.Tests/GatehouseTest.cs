@@ -6,8 +6,8 @@ using Xunit;
 namespace Gatehouse.Tests;
 
 /// <summary>
-/// A test against the real server: in this process, on Kestrel with the program's own settings, on SQLite, with a clock that the test
-/// moves. When it ends, no password, token, session key or CSRF secret that went over the wire may stand in the log.
+/// A test against the real server: in this process, on Kestrel with the program's own settings, on SQLite (or PostgreSQL, see
+/// <see cref="TestDatabase"/>), with a clock that the test moves. When it ends, no password, token, session key or CSRF secret that went over the wire may stand in the log.
 /// </summary>
 public abstract class GatehouseTest : IAsyncLifetime
 {
@@ -18,6 +18,7 @@ public abstract class GatehouseTest : IAsyncLifetime
     protected GatehouseTest()
     {
         Secrets.Add(SecretKey);
+        Secrets.Add(PostgresCluster.Password);
         Users = new TestUsers(Database, Secrets);
     }
 
@@ -32,7 +33,10 @@ public abstract class GatehouseTest : IAsyncLifetime
     /// <summary>No cookies, no redirects.</summary>
     protected HttpClient Http => Server.Http;
 
-    private protected DatabaseFile Database { get; } = new();
+    private protected TestDatabase Database { get; } = TestDatabase.New();
+
+    /// <summary>Of a test with the trait <see cref="TestDatabase.SqliteOnly"/>.</summary>
+    private protected DatabaseFile SqliteFile => (DatabaseFile)Database;
 
     protected virtual void Configure(GatehouseOptions options)
     {
@@ -55,8 +59,8 @@ public abstract class GatehouseTest : IAsyncLifetime
         var server = await TestServer.StartAsync(
             options =>
             {
-                options.Database = $"sqlite:///{Database.Path}";
-                options.DataFolder = Path.GetDirectoryName(Database.Path)!;
+                options.Database = Database.Url;
+                options.DataFolder = Database.Folder;
                 options.SecretKey = SecretKey;
                 // What a test has put there stays until the test clears it.
                 options.Sweeper.Enabled = false;
@@ -77,7 +81,7 @@ public abstract class GatehouseTest : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        await File.WriteAllBytesAsync(Database.Path, await MigratedDatabase.Value);
+        await Database.MakeAsync();
         await StartAsync();
     }
 
@@ -91,13 +95,4 @@ public abstract class GatehouseTest : IAsyncLifetime
         Database.Dispose();
         Assert.Empty(Secrets.FoundIn(Log.Lines));
     }
-
-    // Migrating takes longer than most tests.
-    private static readonly Lazy<Task<byte[]>> MigratedDatabase = new(async () =>
-    {
-        using var file = new DatabaseFile();
-        using (var db = new Gatehouse.Database.Db($"sqlite:///{file.Path}"))
-            await new Gatehouse.Database.Migrations(db, TimeProvider.System).ApplyAsync(CancellationToken.None);
-        return await File.ReadAllBytesAsync(file.Path);
-    });
 }

@@ -8,10 +8,10 @@ namespace Gatehouse.Tests;
 /// <summary>Rows of <c>auth_user</c> and what hangs on them, written past the server.</summary>
 public sealed class TestUsers
 {
-    private readonly DatabaseFile database;
+    private readonly TestDatabase database;
     private readonly Secrets secrets;
 
-    internal TestUsers(DatabaseFile database, Secrets secrets)
+    internal TestUsers(TestDatabase database, Secrets secrets)
     {
         this.database = database;
         this.secrets = secrets;
@@ -86,14 +86,7 @@ public sealed class TestUsers
         await ExecuteAsync("INSERT INTO auth_user_groups (user_id, group_id) VALUES ($user, $group)", ("$user", user.Id.Number), ("$group", group!));
     }
 
-    private Task<object?> ExecuteAsync(string sql, params (string Name, object Value)[] parameters) => ScalarAsync(sql, parameters);
+    private Task<object?> ExecuteAsync(string sql, params (string Name, object? Value)[] parameters) => ScalarAsync(sql, parameters);
 
-    private async Task<object?> ScalarAsync(string sql, params (string Name, object Value)[] parameters)
-    {
-        using var connection = database.Connect();
-        using var command = connection.CreateCommand();
-        command.CommandText = sql;
-        foreach (var (name, value) in parameters) command.Parameters.AddWithValue(name, value);
-        return await command.ExecuteScalarAsync();
-    }
+    private Task<object?> ScalarAsync(string sql, params (string Name, object? Value)[] parameters) => Task.FromResult(database.Scalar(sql, parameters));
 }

@@ -29,7 +29,7 @@ internal static class Check
             }
 
             var issues = parsed.GetValue(deploy) ? [.. DeployIssues(options), .. OAuthIssues.Warnings(options.OAuth)] : new List<string>();
-            if (File.Exists(services.GetRequiredService<Db>().Path) && (await services.GetRequiredService<Migrations>().ListAsync(CancellationToken.None))
+            if (services.GetRequiredService<Db>().IsThere && (await services.GetRequiredService<Migrations>().ListAsync(CancellationToken.None))
                 .SelectMany(app => app.Migrations).Any(migration => !migration.Applied))
                 issues.Add("(gatehouse.W001) The database is not up to date. Run: gatehouse migrate");
 

@@ -53,7 +53,15 @@ internal sealed class CommandContext(GatehouseProgram program, string? settingsF
             // What goes on in a server, such as the sweeper, does not go on in a verb.
             if (migrated)
                 foreach (var start in provider.GetServices<IHostedService>().Where(one => one is not BackgroundService)) await start.StartAsync(CancellationToken.None);
-            return await verb(provider);
+            try
+            {
+                return await verb(provider);
+            }
+            finally
+            {
+                // Nobody has looked whether the database is in use with another key: the server's start does.
+                if (!migrated && provider.GetRequiredService<GatehouseOptions>() is { IsSecretKeyDoubtful: true, DataFolder: var folder }) SecretKeyFile.TakeBack(folder);
+            }
         }
         catch (Exception error) when (OneLine(error) is { } line)
         {

@@ -126,7 +126,7 @@ internal static class RunServer
         var options = app.Services.GetRequiredService<GatehouseOptions>();
         var url = app.Urls.First();
         Console.WriteLine($"Gatehouse {Version} on {url}");
-        Console.WriteLine($"  database  {app.Services.GetRequiredService<Db>().Path}");
+        Console.WriteLine($"  database  {app.Services.GetRequiredService<Db>().Name}");
         Console.WriteLine($"  profile   {options.Profile} (docs/deviations.md)");
         if (!await app.Services.GetRequiredService<Users.UserAccounts>().AnyAsync(ct))
         {

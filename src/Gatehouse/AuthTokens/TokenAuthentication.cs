@@ -51,11 +51,7 @@ public sealed class TokenStore
 
         var now = clock.GetUtcNow();
         var key = AuthToken.NewKey();
-        return await db.WriteAsync(
-            async tx => await tx.RunAsync(InsertIfNone, ("key", key), ("now", now), ("user", user)) == 1
-                ? key
-                : (await tx.FirstAsync(KeyOfUser, ("user", user)))!,
-            ct);
+        return (await db.WriteAsync(tx => tx.FirstAsync(InsertOrFind, ("key", key), ("now", now), ("user", user)), ct))!;
     }
 
     /// <summary>A new token in place of the user's old one, which is dead from then on (<c>drf_create_token -r</c>).</summary>
@@ -63,16 +59,22 @@ public sealed class TokenStore
     {
         var now = clock.GetUtcNow();
         var key = AuthToken.NewKey();
-        await db.WriteAsync(
-            async tx => await tx.RunAsync(DeleteOfUser, ("user", user)) + await tx.RunAsync(InsertIfNone, ("key", key), ("now", now), ("user", user)),
-            ct);
+        await db.WriteAsync(tx => tx.RunAsync(Renew, ("key", key), ("now", now), ("user", user)), ct);
         return key;
     }
 
     private static readonly Sql<string> KeyOfUser = new("SELECT key FROM authtoken_token WHERE user_id = @user", row => row.Text(0));
 
-    private static readonly Sql InsertIfNone = new(
-        "INSERT INTO authtoken_token (key, created, user_id) VALUES (@key, @now, @user) ON CONFLICT (user_id) DO NOTHING");
+    // Changes nothing in a row that is there: a statement that did nothing would return nothing.
+    private static readonly Sql<string> InsertOrFind = new(
+        """
+        INSERT INTO authtoken_token (key, created, user_id) VALUES (@key, @now, @user)
+        ON CONFLICT (user_id) DO UPDATE SET user_id = excluded.user_id RETURNING key
+        """,
+        row => row.Text(0));
 
-    private static readonly Sql DeleteOfUser = new("DELETE FROM authtoken_token WHERE user_id = @user");
+    private static readonly Sql Renew = new("""
+        INSERT INTO authtoken_token (key, created, user_id) VALUES (@key, @now, @user)
+        ON CONFLICT (user_id) DO UPDATE SET key = excluded.key, created = excluded.created
+        """);
 }

@@ -1,89 +1,54 @@
-using System.Collections.Concurrent;
-using Microsoft.Data.Sqlite;
-
 namespace Gatehouse.Database;
 
 internal static class DbDefaults
 {
-    /// <summary>How long another program's lock is waited for before the answer is 503.</summary>
+    /// <summary>How long another program's lock, or the database server's answer, is waited for before the answer is 503.</summary>
     public const int LockTimeoutSeconds = 20;
 }
 
 /// <summary>
-/// The database: reads on a few open connections, writes through the one <see cref="Writer"/>. No ORM, see
+/// The database, SQLite or PostgreSQL: reads on a few open connections, writes each in a transaction. No ORM, see
 /// docs/decisions/0001-no-orm.md.
 /// </summary>
-internal sealed class Db : IDisposable
+internal abstract class Db : IDisposable
 {
-    private readonly string path;
-    private readonly ConcurrentBag<SqliteSession> idle = [];
-    private readonly Lazy<Writer> writer;
-    private readonly Lock checkpointing = new();
-    private SqliteSession? checkpointer;
-    private bool made;
-    private bool disposed;
+    /// <param name="url">As in <see cref="GatehouseOptions.Database"/>.</param>
+    /// <exception cref="ArgumentException">It is no such address; the message says what to write instead, and holds no password.</exception>
+    public static Db Open(string url) => DatabaseUrl.IsPostgres(url) ? new PostgresDb(url) : new SqliteDb(url);
 
-    /// <param name="url">As in <see cref="GatehouseOptions.Database"/>: <c>sqlite:///file.db</c>.</param>
-    public Db(string url)
-    {
-        path = DatabaseUrl.SqlitePath(url);
-        writer = new Lazy<Writer>(() => new Writer(path));
-    }
+    /// <summary>What messages call it. Never holds a password.</summary>
+    public abstract string Name { get; }
 
-    public string Path => path;
+    /// <summary>Whether there is anything to ask: a SQLite file that is not there yet would be made.</summary>
+    public virtual bool IsThere => true;
 
     /// <summary>The first row, or null (default) when there is none.</summary>
-    /// <exception cref="DatabaseUnavailableException">Locked for too long, disk full, file gone.</exception>
-    public Task<T?> FirstAsync<T>(Sql<T> sql, CancellationToken ct, params ReadOnlySpan<(string Name, object? Value)> parameters)
-    {
-        if (ct.IsCancellationRequested) return Task.FromCanceled<T?>(ct);
-        SqliteSession? session = null;
-        try
-        {
-            session = Rent();
-            var row = session.First(sql, parameters);
-            Return(session);
-            return Task.FromResult(row);
-        }
-        catch (Exception error)
-        {
-            session?.Dispose();
-            return Task.FromException<T?>(Translate(error));
-        }
-    }
+    /// <exception cref="DatabaseUnavailableException">Locked for too long, disk full, file or server gone.</exception>
+    public abstract Task<T?> FirstAsync<T>(Sql<T> sql, CancellationToken ct, params ReadOnlySpan<(string Name, object? Value)> parameters);
 
     /// <summary>All rows, in the statement's order.</summary>
-    public Task<List<T>> AllAsync<T>(Sql<T> sql, CancellationToken ct, params ReadOnlySpan<(string Name, object? Value)> parameters)
-    {
-        if (ct.IsCancellationRequested) return Task.FromCanceled<List<T>>(ct);
-        SqliteSession? session = null;
-        try
-        {
-            session = Rent();
-            var rows = session.All(sql, parameters);
-            Return(session);
-            return Task.FromResult(rows);
-        }
-        catch (Exception error)
-        {
-            session?.Dispose();
-            return Task.FromException<List<T>>(Translate(error));
-        }
-    }
+    public abstract Task<List<T>> AllAsync<T>(Sql<T> sql, CancellationToken ct, params ReadOnlySpan<(string Name, object? Value)> parameters);
+
+    /// <summary>Reads several things as of one moment; the work writes nothing.</summary>
+    public abstract Task<T> ReadAsync<T>(Func<Tx, Task<T>> work, CancellationToken ct);
 
     /// <summary>Does <paramref name="work"/> in one transaction: all of it or nothing, and on disk before this returns.</summary>
-    public Task<T> WriteAsync<T>(Func<Tx, Task<T>> work, CancellationToken ct) => Open().RunAsync(work, durable: true, ct);
+    /// <param name="work">
+    /// May run again when another transaction came in between; it awaits nothing but its own statements. What may happen once only is one
+    /// statement whose row count decides; where several must see nothing come in between, <see cref="Tx.Lock"/> goes first.
+    /// </param>
+    /// <param name="ct">Gives up a write that has not begun. One that has begun is completed.</param>
+    public abstract Task<T> WriteAsync<T>(Func<Tx, Task<T>> work, CancellationToken ct);
 
     /// <summary>As <see cref="WriteAsync"/>, but a power cut (not the end of the process) may lose it: for counters.</summary>
-    public Task<T> WriteRelaxedAsync<T>(Func<Tx, Task<T>> work, CancellationToken ct) => Open().RunAsync(work, durable: false, ct);
+    public abstract Task<T> WriteRelaxedAsync<T>(Func<Tx, Task<T>> work, CancellationToken ct);
 
     /// <summary>Whether a write could begin just now; changes nothing.</summary>
     public async Task<bool> CanWriteAsync(TimeSpan wait, CancellationToken ct)
     {
         try
         {
-            await WriteRelaxedAsync(_ => Task.FromResult(true), ct).WaitAsync(wait, ct);
-            return true;
+            return await TryWriteAsync(ct).WaitAsync(wait, ct);
         }
         catch (Exception error) when (error is DatabaseUnavailableException or TimeoutException)
         {
@@ -92,94 +57,38 @@ internal sealed class Db : IDisposable
     }
 
     /// <summary>
-    /// Brings what was committed from the write-ahead log into the database file, while others read and write: otherwise the commit that fills
-    /// the log does it, and its request waits.
+    /// SQLite: brings what was committed from the write-ahead log into the database file, while others read and write: otherwise the commit
+    /// that fills the log does it, and its request waits. PostgreSQL does so by itself.
     /// </summary>
-    public void Checkpoint()
+    public virtual void Checkpoint()
     {
-        lock (checkpointing)
-        {
-            if (disposed) return;
-            try
-            {
-                checkpointer ??= new SqliteSession(path, readOnly: false);
-                checkpointer.Execute("PRAGMA wal_checkpoint(PASSIVE)");
-            }
-            catch (SqliteException)
-            {
-                // Somebody else is at it, or the disk is full: the next one does it.
-                checkpointer?.Dispose();
-                checkpointer = null;
-            }
-        }
     }
 
-    public void Dispose()
-    {
-        lock (checkpointing)
-        {
-            if (disposed) return;
-            disposed = true;
-            checkpointer?.Dispose();
-        }
-        if (writer.IsValueCreated) writer.Value.Dispose();
-        while (idle.TryTake(out var session)) session.Dispose();
-    }
+    protected abstract Task<bool> TryWriteAsync(CancellationToken ct);
 
-    internal static Exception Translate(Exception error) => error switch
-    {
-        // busy, locked, read-only, interrupted, I/O, corrupt, full, cannot open, locking protocol, not a database
-        SqliteException { SqliteErrorCode: 5 or 6 or 8 or 9 or 10 or 11 or 13 or 14 or 15 or 26 } =>
-            new DatabaseUnavailableException(error.Message, error),
-        _ => error,
-    };
+    public abstract void Dispose();
+}
 
-    private Writer Open()
-    {
-        MakeFile();
-        return writer.Value;
-    }
+/// <summary>What a write may do, inside its transaction.</summary>
+internal abstract class Tx
+{
+    /// <returns>How many rows were changed: the count that decides what may happen once only.</returns>
+    public abstract Task<int> RunAsync(Sql sql, params ReadOnlySpan<(string Name, object? Value)> parameters);
 
-    private SqliteSession Rent()
-    {
-        if (disposed) throw new DatabaseUnavailableException("The server is stopping.");
-        if (idle.TryTake(out var session)) return session;
-        MakeFile();
-        return new SqliteSession(path, readOnly: true);
-    }
+    public abstract Task<T?> FirstAsync<T>(Sql<T> sql, params ReadOnlySpan<(string Name, object? Value)> parameters);
 
-    /// <summary>A new database is its owner's alone, as are the files that SQLite puts beside it: it holds hashes and tokens.</summary>
-    private void MakeFile()
-    {
-        // Once: a file that is taken away from under a running server is not replaced by an empty one.
-        if (made) return;
-        try
-        {
-            if (File.Exists(path))
-            {
-                made = true;
-                return;
-            }
-            var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
-            if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-            using var file = new FileStream(path, options);
-            made = true;
-        }
-        catch (IOException) when (File.Exists(path))
-        {
-            // Another process made it.
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw new DatabaseUnavailableException($"The database {path} cannot be made: {error.Message}", error);
-        }
-    }
+    public abstract Task<List<T>> AllAsync<T>(Sql<T> sql, params ReadOnlySpan<(string Name, object? Value)> parameters);
 
-    private void Return(SqliteSession session)
-    {
-        idle.Add(session);
-        if (disposed && idle.TryTake(out var late)) late.Dispose();
-    }
+    /// <summary>Runs a script of several statements: schema only, since nothing of it is kept prepared.</summary>
+    public abstract Task ScriptAsync(string script);
+
+    /// <summary>
+    /// From the next statement on until the end of the transaction, nobody else is in a transaction that has locked the same name. SQLite has
+    /// one writer, so there it does nothing. PostgreSQL: an advisory lock, sent along with the next statement.
+    /// </summary>
+    /// <param name="name">What it is about, such as <c>family 1234…</c>. Those who lock several do it in the same order.</param>
+    /// <param name="shared">Others may share it, so that only those who do not are kept out.</param>
+    public abstract void Lock(string name, bool shared = false);
 }
 
 /// <summary>The database cannot be used just now. Answered with 503; readiness is false until it can.</summary>

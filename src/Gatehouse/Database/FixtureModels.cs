@@ -58,18 +58,18 @@ internal static class FixtureModels
             To("user", "auth.user"), Text("code"), To("application", "oauth2_provider.application"), Time("expires"),
             Text("redirect_uri"), Text("scope").Or(""), Time("created").OrNow(), Time("updated").OrNow(),
             Text("code_challenge").Or(""), Text("code_challenge_method").Or(""), Text("nonce").Or(""), Text("claims").Or(""),
-            Json("resource").Or("[]")),
+            Json("resource").Or(new JsonText("[]"))),
 
         new("oauth2_provider.AccessToken", "oauth2_provider_accesstoken",
             To("user", "auth.user").OrNull(), To("source_refresh_token", "oauth2_provider.refreshtoken").OrNull(), Text("token"),
             Text("token_checksum").OrChecksumOf("token"), To("id_token", "oauth2_provider.idtoken").OrNull(),
-            To("application", "oauth2_provider.application").OrNull(), Time("expires"), Text("scope").Or(""), Json("resource").Or("[]"),
+            To("application", "oauth2_provider.application").OrNull(), Time("expires"), Text("scope").Or(""), Json("resource").Or(new JsonText("[]")),
             Time("created").OrNow(), Time("updated").OrNow()),
 
         new("oauth2_provider.RefreshToken", "oauth2_provider_refreshtoken",
             To("user", "auth.user"), Text("token"), Text("token_checksum").OrChecksumOf("token"),
             To("application", "oauth2_provider.application"), To("access_token", "oauth2_provider.accesstoken").OrNull(),
-            Uuid("token_family").OrNull(), Json("resource").Or("[]"), Time("created").OrNow(), Time("updated").OrNow(),
+            Uuid("token_family").OrNull(), Json("resource").Or(new JsonText("[]")), Time("created").OrNow(), Time("updated").OrNow(),
             Time("revoked").OrNull()),
 
         new("oauth2_provider.IDToken", "oauth2_provider_idtoken",
@@ -135,6 +135,16 @@ internal sealed record FixtureField(string Name, string Column, FieldKind Kind)
 
     public FixtureJoin? Join { get; init; }
 
+    /// <summary>What a column of this kind holds: the same type on each database.</summary>
+    public object? Read(Row row, int column) => row.IsNull(column) ? null : Kind switch
+    {
+        FieldKind.Bool => row.Bool(column),
+        FieldKind.Time => row.Time(column),
+        FieldKind.Uuid => row.Uuid(column),
+        FieldKind.Text or FieldKind.Json => row.Text(column),
+        _ => row.Value(column),
+    };
+
     public FixtureField OrNull() => this with { Nullable = true, Default = (_, _) => null };
 
     public FixtureField Or(object value) => this with { Default = (_, _) => value };
@@ -156,6 +166,8 @@ internal sealed class FixtureJoin(string table, string own, string other, string
     public string Table => table;
 
     public string Own => own;
+
+    public string Other => other;
 
     public Sql Clear { get; } = new($"DELETE FROM {table} WHERE {own} = @own");
 
@@ -212,15 +224,46 @@ internal sealed class FixtureModel
         Columns.Where(column => column.Kind == FieldKind.Reference).Concat(Relations)
             .Select(reference => reference.Target).Where(model => model.HasNaturalKey);
 
-    /// <summary>Key first, then <see cref="Columns"/>.</summary>
+    /// <summary>The first objects: the key first, then <see cref="Columns"/>.</summary>
     public Sql<object?[]> Select => field ??= new(
-        $"SELECT {Key.Column}, {List(column => column)} FROM {Table} ORDER BY {Key.Column}", ReadAll);
+        $"SELECT {Key.Column}, {List(column => column)} FROM {Table} ORDER BY {Key.Column} LIMIT @most", ReadAll);
+
+    /// <summary>Those behind a key.</summary>
+    public Sql<object?[]> SelectAfter => field ??= new(
+        $"SELECT {Key.Column}, {List(column => column)} FROM {Table} WHERE {Key.Column} > @after ORDER BY {Key.Column} LIMIT @most", ReadAll);
 
     /// <summary>Writes an object over the one with its key, or as a new one; the row is its key.</summary>
-    public Sql<object?> SaveByKey => field ??= Save(Key.Column);
+    public Sql<object?> SaveByKey => field ??= new(
+        $"""
+        INSERT INTO {Table} ({Key.Column}, {List(column => column)}) VALUES (@{Key.Column}, {List(column => $"@{column}")})
+        ON CONFLICT ({Key.Column}) DO UPDATE SET {List(column => $"{column} = excluded.{column}")} RETURNING {Key.Column}
+        """,
+        row => row.Value(0));
 
-    /// <summary>Writes an object over the one with its natural key, or as a new one; the row is its key.</summary>
-    public Sql<object?> SaveByNaturalKey => field ??= Save(string.Join(", ", NaturalFields.Select(part => part.Column)));
+    /// <summary>Writes an object without a key over the one with its natural key, if it has one, or as a new one; the row is its key.</summary>
+    public Sql<object?> Save => field ??= new(
+        $"""
+        INSERT INTO {Table} ({List(column => column)}) VALUES ({List(column => $"@{column}")})
+        {(HasNaturalKey ? $"ON CONFLICT ({string.Join(", ", NaturalFields.Select(part => part.Column))}) DO UPDATE SET {List(column => $"{column} = excluded.{column}")}" : "")}
+        RETURNING {Key.Column}
+        """,
+        row => row.Value(0));
+
+    /// <summary>PostgreSQL: the next key is one more than the highest, as Django sets it after <c>loaddata</c>.</summary>
+    public Sql ResetSequence => field ??= new(
+        "SELECT 1",
+        postgres: $"SELECT setval(pg_get_serial_sequence('{Table}', '{Key.Column}'), COALESCE(MAX({Key.Column}), 1), MAX({Key.Column}) IS NOT NULL) FROM {Table}");
+
+    /// <summary>For each reference, also those of the many-to-many tables: where it stands, and a row of which the target is missing.</summary>
+    public IEnumerable<FixtureReference> References => field ??=
+    [
+        .. Columns.Where(column => column.Kind == FieldKind.Reference).Select(column => new FixtureReference(Table, Key.Column, column.Column, column.Target)),
+        .. Relations.SelectMany(relation => new[]
+        {
+            new FixtureReference(relation.Join!.Table, relation.Join.Own, relation.Join.Own, this),
+            new FixtureReference(relation.Join.Table, relation.Join.Own, relation.Join.Other, relation.Target),
+        }),
+    ];
 
     public Sql<object?> FindByNaturalKey => field ??= new(
         $"SELECT {Key.Column} FROM {Table} WHERE {string.Join(" AND ", NaturalFields.Select(part => $"{part.Column} = @{part.Column}"))}",
@@ -237,19 +280,28 @@ internal sealed class FixtureModel
         return -1;
     }
 
-
-    private Sql<object?> Save(string conflict) => new($"""
-        INSERT INTO {Table} ({Key.Column}, {List(column => column)}) VALUES (@{Key.Column}, {List(column => $"@{column}")})
-        ON CONFLICT ({conflict}) DO UPDATE SET {List(column => $"{column} = excluded.{column}")}
-        RETURNING {Key.Column}
-        """, row => row.Value(0));
-
     private string List(Func<string, string> write) => string.Join(", ", Columns.Select(column => write(column.Column)));
 
     private object?[] ReadAll(Row row)
     {
         var values = new object?[Columns.Count + 1];
-        for (var i = 0; i < values.Length; i++) values[i] = row.Value(i);
+        values[0] = row.Value(0);
+        for (var i = 0; i < Columns.Count; i++) values[i + 1] = Columns[i].Read(row, i + 1);
         return values;
     }
+}
+
+/// <summary>A column that refers to another table, and how to find a row whose reference is broken.</summary>
+/// <param name="Table">Where the column is.</param>
+/// <param name="Named">The column that tells of which object the row is.</param>
+/// <param name="Column">The reference.</param>
+/// <param name="Target">What it refers to.</param>
+internal sealed record FixtureReference(string Table, string Named, string Column, FixtureModel Target)
+{
+    public Sql<(object? Named, object? Value)?> Broken { get; } = new(
+        $"""
+        SELECT {Named}, {Column} FROM {Table}
+        WHERE {Column} IS NOT NULL AND NOT EXISTS (SELECT 1 FROM {Target.Table} target WHERE target.{Target.Key.Column} = {Table}.{Column}) LIMIT 1
+        """,
+        row => (row.Value(0), row.Value(1)));
 }

@@ -1,8 +1,11 @@
+using System.Data.Common;
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Microsoft.Data.Sqlite;
+using Npgsql;
 
 namespace Gatehouse.Database;
 
@@ -26,6 +29,7 @@ internal sealed partial class Fixtures(Db db, TimeProvider clock)
             await SaveAsync(tx, objects, name, progress);
             foreach (var item in objects) await RelateAsync(tx, item, name);
             await CheckReferencesAsync(tx, objects, name);
+            foreach (var model in objects.Select(item => item.Model).Distinct().Where(model => model.Key.Kind == FieldKind.Int)) await tx.RunAsync(model.ResetSequence);
             return objects.Count;
         }, ct);
     }
@@ -46,54 +50,65 @@ internal sealed partial class Fixtures(Db db, TimeProvider clock)
         var models = Chosen(labels);
         if (naturalForeign) models = InOrderOfDependence(models);
 
-        using var session = new SqliteSession(db.Path, readOnly: true);
-        session.Execute("BEGIN");
-        var tables = session.All(Tables, []).ToHashSet();
+        return await db.ReadAsync(tx => DumpAsync(tx, to, models, indent, naturalForeign, naturalPrimary, ct), ct);
+    }
+
+    private static async Task<int> DumpAsync(Tx tx, Stream to, List<FixtureModel> models, int? indent, bool naturalForeign, bool naturalPrimary, CancellationToken ct)
+    {
+        var tables = (await tx.AllAsync(Migrations.Tables)).ToHashSet();
         await using var writer = new StreamWriter(to, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false), leaveOpen: true);
-        var natural = new NaturalKeys(session);
+        var natural = new NaturalKeys(tx);
         var count = 0;
         foreach (var model in models)
         {
             // An app that the Django project does not use has no tables.
             if (!tables.Contains(model.Table)) continue;
 
-            var related = model.Relations
-                .Select(relation => session.All(relation.Join!.Pairs, []).ToLookup(pair => pair.Own, pair => pair.Other)).ToList();
-            foreach (var row in session.Each(model.Select))
+            var related = new List<ILookup<long, long>>();
+            foreach (var relation in model.Relations) related.Add((await tx.AllAsync(relation.Join!.Pairs)).ToLookup(pair => pair.Own, pair => pair.Other));
+            var page = await tx.AllAsync(model.Select, ("most", PageSize));
+            while (page.Count > 0)
             {
-                ct.ThrowIfCancellationRequested();
-                var line = new StringBuilder(count == 0 ? "[" : indent is null ? ", " : ",");
-                if (indent is not null) line.Append('\n');
-                await writer.WriteAsync(PythonJson.Write(line, Describe(model, row, related), indent), ct);
-                count++;
+                foreach (var row in page)
+                {
+                    ct.ThrowIfCancellationRequested();
+                    var line = new StringBuilder(count == 0 ? "[" : indent is null ? ", " : ",");
+                    if (indent is not null) line.Append('\n');
+                    await writer.WriteAsync(PythonJson.Write(line, await DescribeAsync(model, row, related), indent), ct);
+                    count++;
+                }
+                page = page.Count < PageSize ? [] : await tx.AllAsync(model.SelectAfter, ("after", page[^1][0]), ("most", PageSize));
             }
         }
         await writer.WriteAsync((count == 0 ? "[" : "") + (indent is null ? "]" : "\n]\n"));
         return count;
 
-        List<(string, object?)> Describe(FixtureModel model, object?[] row, List<ILookup<long, long>> related)
+        async ValueTask<List<(string, object?)>> DescribeAsync(FixtureModel model, object?[] row, List<ILookup<long, long>> related)
         {
-            var fields = model.Columns.Select((field, i) => (field.Name, Shown(field, row[i + 1])))
-                .Concat(model.Relations.Select((relation, i) =>
-                    (relation.Name, (object?)related[i][(long)row[0]!].Select(key => Reference(relation.Target, key)).ToList())))
-                .ToList();
+            var fields = new List<(string, object?)>();
+            for (var i = 0; i < model.Columns.Count; i++) fields.Add((model.Columns[i].Name, await ShownAsync(model.Columns[i], row[i + 1])));
+            for (var i = 0; i < model.Relations.Count; i++)
+            {
+                var keys = new List<object?>();
+                foreach (var key in related[i][(long)row[0]!]) keys.Add(await ReferenceAsync(model.Relations[i].Target, key));
+                fields.Add((model.Relations[i].Name, keys));
+            }
             return naturalPrimary && model.HasNaturalKey
                 ? [("model", model.Label), ("fields", fields)]
                 : [("model", model.Label), ("pk", row[0]), ("fields", fields)];
         }
 
-        object? Shown(FixtureField field, object? value) => value is null ? null : field.Kind switch
+        async ValueTask<object?> ShownAsync(FixtureField field, object? value) => value is null ? null : field.Kind switch
         {
-            FieldKind.Bool => (long)value != 0,
-            FieldKind.Time => FormatTime(Row.ParseTime((string)value)),
-            FieldKind.Uuid => Guid.ParseExact((string)value, "N").ToString(),
+            FieldKind.Time => FormatTime((DateTimeOffset)value),
+            FieldKind.Uuid => ((Guid)value).ToString(),
             FieldKind.Json => JsonElement.Parse((string)value),
-            FieldKind.Reference => Reference(field.Target, (long)value),
+            FieldKind.Reference => await ReferenceAsync(field.Target, (long)value),
             _ => value,
         };
 
-        object? Reference(FixtureModel target, long key) =>
-            naturalForeign && target.HasNaturalKey ? natural.Of(target, key) : key;
+        async ValueTask<object?> ReferenceAsync(FixtureModel target, long key) =>
+            naturalForeign && target.HasNaturalKey ? await natural.OfAsync(target, key) : key;
     }
 
     // DjangoJSONEncoder: ISO 8601, microseconds cut to milliseconds, and left out when they are zero.
@@ -254,7 +269,7 @@ internal sealed partial class Fixtures(Db db, TimeProvider clock)
                 complaint = "Resource must be a list of URI strings";
                 return value.ValueKind is JsonValueKind.Array
                     && value.EnumerateArray().All(entry => entry.ValueKind is JsonValueKind.String)
-                    ? PythonJson.Write(new StringBuilder(), value, ascii: true).ToString()
+                    ? new JsonText(PythonJson.Write(new StringBuilder(), value, ascii: true).ToString())
                     : null;
 
             case FieldKind.Reference or FieldKind.Many when value.ValueKind is JsonValueKind.Array:
@@ -308,8 +323,8 @@ internal sealed partial class Fixtures(Db db, TimeProvider clock)
     private static async Task<bool> TrySaveAsync(Tx tx, FixtureObject item, string name)
     {
         var model = item.Model;
-        var parameters = new (string Name, object? Value)[model.Columns.Count + 1];
-        parameters[0] = (model.Key.Column, item.Key);
+        var parameters = new List<(string Name, object? Value)>(model.Columns.Count + 1);
+        if (item.Key is not null) parameters.Add((model.Key.Column, item.Key));
         for (var i = 0; i < model.Columns.Count; i++)
         {
             var value = item.Values[i];
@@ -318,18 +333,17 @@ internal sealed partial class Fixtures(Db db, TimeProvider clock)
                 value = await FindAsync(tx, model.Columns[i].Target, natural);
                 if (value is null) return false;
             }
-            parameters[i + 1] = (model.Columns[i].Column, value);
+            parameters.Add((model.Columns[i].Column, value));
         }
 
         try
         {
-            var save = item.Key is null && model.HasNaturalKey ? model.SaveByNaturalKey : model.SaveByKey;
-            item.SavedKey = await tx.FirstAsync(save, parameters);
+            item.SavedKey = await tx.FirstAsync(item.Key is null ? model.Save : model.SaveByKey, CollectionsMarshal.AsSpan(parameters));
             return true;
         }
-        catch (SqliteException error) when (error.SqliteErrorCode is ConstraintFailed or NoSuchTable)
+        catch (DbException error) when (Reason(error) is { } reason)
         {
-            throw item.Error(name, $"Could not load {model.DjangoLabel}(pk={item.Key ?? "None"}): {Reason(error)}", error);
+            throw item.Error(name, $"Could not load {model.DjangoLabel}(pk={item.Key ?? "None"}): {reason}", error);
         }
     }
 
@@ -354,19 +368,19 @@ internal sealed partial class Fixtures(Db db, TimeProvider clock)
 
     private static async Task CheckReferencesAsync(Tx tx, List<FixtureObject> objects, string name)
     {
+        var tables = (await tx.AllAsync(Migrations.Tables)).ToHashSet();
         foreach (var model in objects.Select(item => item.Model).Distinct())
         {
-            var joins = model.Relations.Select(relation => (relation.Join!.Table, relation.Join.Own));
-            foreach (var (table, own) in joins.Prepend((model.Table, model.Key.Column)))
+            foreach (var reference in model.References)
             {
-                var broken = await tx.FirstAsync(BrokenReference, ("table", table));
-                if (broken is null) continue;
+                // Tables of apps that the project does not have are empty, as it were.
+                if (!tables.Contains(reference.Table) || !tables.Contains(reference.Target.Table)) continue;
+                if (await tx.FirstAsync(reference.Broken) is not var (key, value)) continue;
 
-                var (key, value) = await tx.FirstAsync(new Sql<(object?, object?)>(
-                    $"SELECT {own}, {broken.Column} FROM {table} WHERE rowid = {broken.RowId}", row => (row.Value(0), row.Value(1))));
-                var text = $"The row in table '{table}' with {(table == model.Table ? "primary key" : own)} '{key}' has an invalid "
-                    + $"foreign key: {table}.{broken.Column} contains a value '{value}' that does not have a corresponding value "
-                    + $"in {broken.Target}.";
+                var table = reference.Table;
+                var text = $"The row in table '{table}' with {(table == model.Table ? "primary key" : reference.Named)} '{key}' has an invalid "
+                    + $"foreign key: {table}.{reference.Column} contains a value '{value}' that does not have a corresponding value "
+                    + $"in {reference.Target.Table}.{reference.Target.Key.Column}.";
                 throw objects.Find(item => item.Model == model && Equals(item.SavedKey, key))?.Error(name, text)
                     ?? new FixtureException($"Problem installing fixtures: {text}");
             }
@@ -404,23 +418,21 @@ internal sealed partial class Fixtures(Db db, TimeProvider clock)
     private static string NoSuch(FixtureModel model, NaturalReference natural) =>
         $"{model.DjangoLabel.Split('.')[1]} matching query does not exist: {string.Join(", ", natural.Parts)}";
 
-    private static string Reason(SqliteException error) =>
-        error.Message.Split('\'', 2) is [_, var reason] ? reason.TrimEnd('.', '\'') : error.Message;
+    /// <summary>What is wrong with the object rather than with the database; else null.</summary>
+    private static string? Reason(DbException error) => error switch
+    {
+        SqliteException { SqliteErrorCode: ConstraintFailed or NoSuchTable } => error.Message.Split('\'', 2) is [_, var reason] ? reason.TrimEnd('.', '\'') : error.Message,
+        // Of the data, of integrity, of a table that is not there.
+        PostgresException { SqlState: ['2', '2' or '3', ..] or PostgresErrorCodes.UndefinedTable } postgres => postgres.MessageText,
+        _ => null,
+    };
 
     private const int NoSuchTable = 1;
     private const int ConstraintFailed = 19;
+    private const int PageSize = 1000;
 
     [GeneratedRegex(@"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?( ?(Z|[+-]\d\d:\d\d))?)?$", RegexOptions.CultureInvariant)]
     private static partial Regex TimeForm { get; }
-
-    private static readonly Sql<string> Tables = new("SELECT name FROM sqlite_master WHERE type = 'table'", row => row.Text(0));
-
-    private static readonly Sql<BrokenRow?> BrokenReference = new("""
-        SELECT c.rowid, f."from", f."table" || '.' || f."to" FROM pragma_foreign_key_check(@table) c
-        JOIN pragma_foreign_key_list(@table) f ON f.id = c.fkid LIMIT 1
-        """, row => new BrokenRow(row.Int(0), row.Text(1), row.Text(2)));
-
-    private sealed record BrokenRow(long RowId, string Column, string Target);
 
     /// <summary>A reference by natural key, its parts as the fixture lists them.</summary>
     private sealed record NaturalReference(string[] Parts);
@@ -454,17 +466,20 @@ internal sealed partial class Fixtures(Db db, TimeProvider clock)
     }
 
     /// <summary>Natural keys by key, each read once.</summary>
-    private sealed class NaturalKeys(SqliteSession session)
+    private sealed class NaturalKeys(Tx tx)
     {
         private readonly Dictionary<(FixtureModel, long), List<object?>?> known = [];
 
-        public List<object?>? Of(FixtureModel model, long key)
+        public async ValueTask<List<object?>?> OfAsync(FixtureModel model, long key)
         {
             if (known.TryGetValue((model, key), out var parts)) return parts;
 
-            if (session.First(model.NaturalKeyOf, [("key", key)]) is { } row)
-                parts = [.. model.NaturalFields.Zip(row).SelectMany(part =>
-                    part.First.Kind == FieldKind.Reference ? Of(part.First.Target, (long)part.Second!) ?? [] : [part.Second])];
+            if (await tx.FirstAsync(model.NaturalKeyOf, ("key", key)) is { } row)
+            {
+                parts = [];
+                foreach (var (field, value) in model.NaturalFields.Zip(row))
+                    parts.AddRange(field.Kind == FieldKind.Reference ? await OfAsync(field.Target, (long)value!) ?? [] : [value]);
+            }
             known.Add((model, key), parts);
             return parts;
         }

@@ -1,5 +1,6 @@
 using System.Data.Common;
 using System.Globalization;
+using Npgsql;
 
 namespace Gatehouse.Database;
 
@@ -10,18 +11,32 @@ internal readonly struct Row(DbDataReader reader)
 
     public long Int(int column) => reader.GetInt64(column);
 
+    public long? IntOrNull(int column) => reader.IsDBNull(column) ? null : reader.GetInt64(column);
+
     public string Text(int column) => reader.GetString(column);
 
     public string? TextOrNull(int column) => reader.IsDBNull(column) ? null : reader.GetString(column);
 
-    public bool Bool(int column) => reader.GetInt64(column) != 0;
+    public bool Bool(int column) => reader is NpgsqlDataReader ? reader.GetBoolean(column) : reader.GetInt64(column) != 0;
 
-    public DateTimeOffset Time(int column) => ParseTime(reader.GetString(column));
+    public DateTimeOffset Time(int column) => reader is NpgsqlDataReader
+        ? new DateTimeOffset(reader.GetDateTime(column), TimeSpan.Zero)
+        : ParseTime(reader.GetString(column));
 
     public DateTimeOffset? TimeOrNull(int column) => reader.IsDBNull(column) ? null : Time(column);
 
-    /// <summary>What the column holds, as the driver gives it: for code that copies rows of any table.</summary>
-    public object? Value(int column) => reader.IsDBNull(column) ? null : reader.GetValue(column);
+    /// <summary>Of a column of UUIDs: hex without dashes on SQLite.</summary>
+    public Guid Uuid(int column) => reader is NpgsqlDataReader ? reader.GetGuid(column) : Guid.Parse(reader.GetString(column));
+
+    public Guid? UuidOrNull(int column) => reader.IsDBNull(column) ? null : Uuid(column);
+
+    /// <summary>What the column holds, as the driver gives it, whole numbers as <see cref="long"/>: for code that copies rows of any table.</summary>
+    public object? Value(int column) => reader.IsDBNull(column) ? null : reader.GetValue(column) switch
+    {
+        int number => (long)number,
+        short number => (long)number,
+        var value => value,
+    };
 
     /// <summary>Django's text of a time on SQLite: UTC, no zone, microseconds left out when they are zero.</summary>
     public static string FormatTime(DateTimeOffset time)

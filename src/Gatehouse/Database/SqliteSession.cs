@@ -8,10 +8,12 @@ namespace Gatehouse.Database;
 internal sealed class SqliteSession : IDisposable
 {
     private readonly SqliteConnection connection;
+    private readonly SqlTexts texts;
     private readonly Dictionary<Sql, SqliteCommand> prepared = [];
 
-    public SqliteSession(string path, bool readOnly)
+    public SqliteSession(string path, bool readOnly, SqlTexts texts)
     {
+        this.texts = texts;
         connection = new SqliteConnection(new SqliteConnectionStringBuilder
         {
             DataSource = path,
@@ -62,13 +64,6 @@ internal sealed class SqliteSession : IDisposable
         return rows;
     }
 
-    /// <summary>The rows one by one, for results too large to hold.</summary>
-    public IEnumerable<T> Each<T>(Sql<T> sql)
-    {
-        using var reader = Bind(sql, []).ExecuteReader();
-        while (reader.Read()) yield return sql.Read(new Row(reader));
-    }
-
     public void Dispose()
     {
         foreach (var command in prepared.Values) command.Dispose();
@@ -80,7 +75,7 @@ internal sealed class SqliteSession : IDisposable
         if (!prepared.TryGetValue(sql, out var command))
         {
             command = connection.CreateCommand();
-            command.CommandText = sql.Text;
+            command.CommandText = texts.Of(sql, parameters);
             foreach (var (name, _) in parameters) command.Parameters.Add(new SqliteParameter { ParameterName = "@" + name });
             command.Prepare();
             prepared.Add(sql, command);
@@ -102,6 +97,7 @@ internal sealed class SqliteSession : IDisposable
         bool truth => truth ? 1L : 0L,
         Guid id => id.ToString("N"),
         UserId id => id.Number,
+        JsonText json => json.Text,
         _ => value,
     };
 }

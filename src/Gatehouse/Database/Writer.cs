@@ -19,15 +19,17 @@ internal sealed class Writer : IDisposable
     private static readonly Sql Rollback = new("ROLLBACK");
 
     private readonly string path;
+    private readonly SqlTexts texts;
     private readonly BlockingCollection<Job> queue = [];
     private readonly Thread thread;
     // Opened by the thread, and again after a failure: another program's lock may be in the way of the first try.
     private SqliteSession? open;
     private bool flushing;
 
-    public Writer(string path)
+    public Writer(string path, SqlTexts texts)
     {
         this.path = path;
+        this.texts = texts;
         thread = new Thread(Loop) { Name = "gatehouse writer", IsBackground = true };
         thread.Start();
     }
@@ -92,7 +94,7 @@ internal sealed class Writer : IDisposable
         try
         {
             session = Open();
-            var tx = new Tx(session);
+            var tx = new SqliteTx(session);
             Flush(session, batch.Exists(job => job.Durable));
             session.Run(Begin, []);
             begun = true;
@@ -127,7 +129,7 @@ internal sealed class Writer : IDisposable
     private SqliteSession Open()
     {
         if (open is not null) return open;
-        open = new SqliteSession(path, readOnly: false);
+        open = new SqliteSession(path, readOnly: false, texts);
         flushing = true;
         return open;
     }
@@ -183,28 +185,7 @@ internal sealed class Writer : IDisposable
         public override void Complete()
         {
             if (failure is null) answer.TrySetResult(result!);
-            else answer.TrySetException(Db.Translate(failure));
+            else answer.TrySetException(SqliteDb.Translate(failure));
         }
-    }
-}
-
-/// <summary>What a write may do, inside its transaction.</summary>
-internal sealed class Tx(SqliteSession session)
-{
-    /// <returns>How many rows were changed: the count that decides what may happen once only.</returns>
-    public Task<int> RunAsync(Sql sql, params ReadOnlySpan<(string Name, object? Value)> parameters) =>
-        Task.FromResult(session.Run(sql, parameters));
-
-    public Task<T?> FirstAsync<T>(Sql<T> sql, params ReadOnlySpan<(string Name, object? Value)> parameters) =>
-        Task.FromResult(session.First(sql, parameters));
-
-    public Task<List<T>> AllAsync<T>(Sql<T> sql, params ReadOnlySpan<(string Name, object? Value)> parameters) =>
-        Task.FromResult(session.All(sql, parameters));
-
-    /// <summary>Runs a script of several statements: schema only, since nothing of it is kept prepared.</summary>
-    public Task ScriptAsync(string script)
-    {
-        session.Execute(script);
-        return Task.CompletedTask;
     }
 }

@@ -9,7 +9,7 @@ namespace Gatehouse.Http;
 /// <summary>For whoever watches the server: alive, and able to work.</summary>
 internal static class Health
 {
-    private static readonly TimeSpan WriteWait = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan Wait = TimeSpan.FromSeconds(2);
 
     public static void MapHealth(this IEndpointRouteBuilder routes)
     {
@@ -29,10 +29,10 @@ internal static class Health
     {
         try
         {
-            if (!await migrations.IsCurrentAsync(ct)) return "not migrated";
-            return await db.CanWriteAsync(WriteWait, ct) ? null : "database locked or not writable";
+            if (!await migrations.IsCurrentAsync(ct).WaitAsync(Wait, ct)) return "not migrated";
+            return await db.CanWriteAsync(Wait, ct) ? null : "database locked or not writable";
         }
-        catch (DatabaseUnavailableException)
+        catch (Exception error) when (error is DatabaseUnavailableException or TimeoutException)
         {
             return "database unavailable";
         }

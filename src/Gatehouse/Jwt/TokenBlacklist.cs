@@ -63,7 +63,14 @@ public sealed class TokenBlacklist
         return db.WriteAsync(tx => EndAllAsync(tx, user, now), ct);
     }
 
-    private static Task<int> EndAllAsync(Tx tx, UserId user, DateTimeOffset now) => tx.RunAsync(EndAllOfUser, ("now", now), ("user", user));
+    private static Task<int> EndAllAsync(Tx tx, UserId user, DateTimeOffset now)
+    {
+        tx.Lock(UserAccounts.LockOf(user));
+        return tx.RunAsync(EndAllOfUser, ("now", now), ("user", user));
+    }
+
+    // Of what rotates a family's live end, and what ends the family.
+    private static string LockOf(string family) => $"JWT family {family}";
 
     /// <summary>Deletes recorded tokens whose time is over (simplejwt's <c>flushexpiredtokens</c>), in small transactions between the writes of requests.</summary>
     /// <param name="progress">Told after each transaction how many are gone.</param>
@@ -82,10 +89,12 @@ public sealed class TokenBlacklist
         return await db.WriteAsync(
             async tx =>
             {
+                tx.Lock(UserAccounts.LockOf(user.Id), shared: true);
+                // First: who has the row to change it waits for nobody who has it to look at.
+                if (options.UpdateLastLogin && await tx.RunAsync(SetLastLogin, ("now", now), ("user", user.Id), ("password", user.Password)) != 1) return false;
                 if (IsInstalled && await tx.RunAsync(
                     RecordForLogin, ("token", token.Text), ("now", now), ("expires", token.Expires), ("jti", token.Jti), ("user", user.Id), ("password", user.Password)) != 1)
                     return false;
-                if (options.UpdateLastLogin) await tx.RunAsync(SetLastLogin, ("now", now), ("user", user.Id));
                 return true;
             },
             ct);
@@ -112,9 +121,12 @@ public sealed class TokenBlacklist
     {
         if (!IsInstalled) return Rotation.Done;
         var userId = user?.Id.Number;
+        var family = TracksFamilies ? await db.FirstAsync(FamilyOf, ct, ("jti", old.Jti)) ?? old.Jti : null;
         return await db.WriteAsync(
             async tx =>
             {
+                if (user is not null) tx.Lock(UserAccounts.LockOf(user.Id), shared: true);
+                if (family is not null) tx.Lock(LockOf(family));
                 var won = options.BlacklistAfterRotation ? await EndIfGoodAsync(tx) : await IsGoodAsync(tx);
                 if (!won) return await tx.FirstAsync(IsBlacklisted, ("jti", old.Jti)) is not null ? Rotation.WasDead : Rotation.UserChanged;
 
@@ -155,7 +167,13 @@ public sealed class TokenBlacklist
         if (since >= 0 && since <= (long)options.RefreshRetryWindow.TotalMicroseconds && await db.FirstAsync(LiveSuccessor, ct, ("jti", rotated.Successor)) is { } same)
             return same;
 
-        var ended = await db.WriteAsync(tx => tx.RunAsync(EndFamily, ("now", now), ("family", rotated.Family)), ct);
+        var ended = await db.WriteAsync(
+            tx =>
+            {
+                tx.Lock(LockOf(rotated.Family));
+                return tx.RunAsync(EndFamily, ("now", now), ("family", rotated.Family));
+            },
+            ct);
         log.RotatedTokenReused(jti, user?.Id.ToString() ?? "nobody", ended);
         if (user is not null) await accounts.TellAsync(root.Events.RefreshTokenWasReused, new UserEvent(user, services));
         return null;
@@ -164,7 +182,8 @@ public sealed class TokenBlacklist
     private static long Micros(DateTimeOffset time) => (time - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;
 
     private static readonly Sql<string> Tables = new(
-        "SELECT name FROM sqlite_master WHERE name = 'token_blacklist_blacklistedtoken'", row => row.Text(0));
+        "SELECT name FROM sqlite_master WHERE name = 'token_blacklist_blacklistedtoken'", row => row.Text(0),
+        postgres: "SELECT 'yes' WHERE to_regclass('token_blacklist_blacklistedtoken') IS NOT NULL");
 
     private static readonly Sql<string> IsBlacklisted = new(
         """
@@ -172,12 +191,15 @@ public sealed class TokenBlacklist
         """,
         row => row.Text(0));
 
-    private static readonly Sql RecordForLogin = new("""
+    private const string InsertForLogin = """
         INSERT INTO token_blacklist_outstandingtoken (token, created_at, expires_at, jti, user_id)
         SELECT @token, @now, @expires, @jti, u.id FROM auth_user u WHERE u.id = @user AND u.is_active AND u.password = @password
-        """);
+        """;
 
-    private static readonly Sql SetLastLogin = new("UPDATE auth_user SET last_login = @now WHERE id = @user");
+    // PostgreSQL: whoever changes the user, Django too, does so before or after the whole transaction.
+    private static readonly Sql RecordForLogin = new(InsertForLogin, postgres: InsertForLogin + " FOR SHARE");
+
+    private static readonly Sql SetLastLogin = new("UPDATE auth_user SET last_login = @now WHERE id = @user AND is_active AND password = @password");
 
     private static readonly Sql Record = new("""
         INSERT INTO token_blacklist_outstandingtoken (token, created_at, expires_at, jti, user_id)
@@ -190,19 +212,24 @@ public sealed class TokenBlacklist
         """);
 
     private const string UserIsAsAsked =
-        "(@user IS NULL OR EXISTS (SELECT 1 FROM auth_user u WHERE u.id = @user AND (u.is_active OR NOT @active) AND (u.password = @password OR NOT @same)))";
+        "(CAST(@user AS bigint) IS NULL OR EXISTS (SELECT 1 FROM auth_user u WHERE u.id = @user AND (u.is_active OR NOT @active) AND (u.password = @password OR NOT @same)))";
 
-    private static readonly Sql EndForRotation = new($"""
+    private const string UserStaysAsAsked =
+        "(CAST(@user AS bigint) IS NULL OR EXISTS (SELECT 1 FROM auth_user u WHERE u.id = @user AND (u.is_active OR NOT @active) AND (u.password = @password OR NOT @same) FOR SHARE))";
+
+    private static readonly Sql EndForRotation = new(EndIf(UserIsAsAsked), postgres: EndIf(UserStaysAsAsked));
+
+    private static string EndIf(string userIsGood) => $"""
         INSERT INTO token_blacklist_blacklistedtoken (blacklisted_at, token_id)
-        SELECT @now, o.id FROM token_blacklist_outstandingtoken o WHERE o.jti = @jti AND {UserIsAsAsked} ON CONFLICT (token_id) DO NOTHING
-        """);
+        SELECT @now, o.id FROM token_blacklist_outstandingtoken o WHERE o.jti = @jti AND {userIsGood} ON CONFLICT (token_id) DO NOTHING
+        """;
 
-    private static readonly Sql<long?> GoodForRotation = new(
-        $"""
-        SELECT 1 WHERE {UserIsAsAsked} AND NOT EXISTS (
+    private static readonly Sql<long?> GoodForRotation = new(GoodIf(UserIsAsAsked), row => row.Int(0), postgres: GoodIf(UserStaysAsAsked));
+
+    private static string GoodIf(string userIsGood) => $"""
+        SELECT 1 WHERE {userIsGood} AND NOT EXISTS (
             SELECT 1 FROM token_blacklist_outstandingtoken o JOIN token_blacklist_blacklistedtoken b ON b.token_id = o.id WHERE o.jti = @jti)
-        """,
-        row => row.Int(0));
+        """;
 
     private static readonly Sql EndAllOfUser = new("""
         INSERT INTO token_blacklist_blacklistedtoken (blacklisted_at, token_id)
@@ -219,6 +246,8 @@ public sealed class TokenBlacklist
         INSERT INTO gatehouse_jwt_rotation (jti, family, successor, rotated, expires)
         SELECT @jti, r.family, NULL, NULL, @expires FROM gatehouse_jwt_rotation r WHERE r.jti = @old
         """);
+
+    private static readonly Sql<string> FamilyOf = new("SELECT family FROM gatehouse_jwt_rotation WHERE jti = @jti", row => row.Text(0));
 
     private static readonly Sql<Rotated> RotationOf = new(
         "SELECT family, successor, rotated FROM gatehouse_jwt_rotation WHERE jti = @jti AND successor IS NOT NULL",

@@ -21,6 +21,8 @@ internal sealed class ThrottleStore(Db db, TimeProvider clock) : ISweep
             async tx =>
             {
                 if (sweep) await tx.RunAsync(Sweep, ("now", now));
+                // Of many who count at once, each sees those before it.
+                tx.Lock("throttle " + key);
                 if (await tx.RunAsync(Count, ("key", key), ("now", now), ("expires", now + period), ("since", now - period), ("limit", rate.Requests)) == 1)
                     return new Verdict(true);
 
@@ -49,7 +51,8 @@ internal sealed class ThrottleStore(Db db, TimeProvider clock) : ISweep
 
     // Here as well: callers with a new name each time must not fill the table until the sweeper comes.
     private static readonly Sql Sweep = new(
-        "DELETE FROM gatehouse_throttle WHERE id IN (SELECT id FROM gatehouse_throttle WHERE expires < @now LIMIT 512)");
+        "DELETE FROM gatehouse_throttle WHERE id IN (SELECT id FROM gatehouse_throttle WHERE expires < @now LIMIT 512)",
+        postgres: "DELETE FROM gatehouse_throttle WHERE id IN (SELECT id FROM gatehouse_throttle WHERE expires < @now LIMIT 512 FOR UPDATE SKIP LOCKED)");
 
     private sealed record Seen(long Requests, long Oldest);
 }

@@ -37,6 +37,9 @@ public sealed class UserAccounts
     /// <summary>What features write in the transaction that sets a password: when its answer is there, so is all of it.</summary>
     internal IList<Func<Tx, UserId, DateTimeOffset, Task>> AlsoWithEachNewPassword { get; } = [];
 
+    /// <summary>What makes tokens for a user shares this lock; what ends all of them has it alone, so that none comes to be meanwhile.</summary>
+    internal static string LockOf(UserId id) => $"user {id}";
+
     private static readonly Sql<User> ByName = new($"SELECT {User.Columns} FROM auth_user u WHERE u.username = @username", User.Read);
     private static readonly Sql<User> ById = new($"SELECT {User.Columns} FROM auth_user u WHERE u.id = @id", User.Read);
 
@@ -164,6 +167,7 @@ public sealed class UserAccounts
         return await db.WriteAsync(
             async tx =>
             {
+                tx.Lock(LockOf(id));
                 if (await tx.RunAsync(SetPassword, ("password", encoded), ("id", id)) != 1) return false;
                 foreach (var step in AlsoWithEachNewPassword) await step(tx, id, now);
                 return true;

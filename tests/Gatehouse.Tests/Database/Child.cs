@@ -31,7 +31,7 @@ public sealed class Child
     [Fact(Explicit = true)]
     public async Task Migrate_once()
     {
-        using var db = new Db($"sqlite:///{DatabasePath}");
+        using var db = Db.Open($"sqlite:///{DatabasePath}");
         await new Migrations(db, TimeProvider.System).ApplyAsync(TestContext.Current.CancellationToken);
     }
 
@@ -40,7 +40,7 @@ public sealed class Child
     {
         for (var i = 0; ; i++)
         {
-            using var db = new Db($"sqlite:///{DatabasePath}.{i}");
+            using var db = Db.Open($"sqlite:///{DatabasePath}.{i}");
             await new Migrations(db, TimeProvider.System).ApplyAsync(TestContext.Current.CancellationToken);
         }
     }
@@ -49,7 +49,7 @@ public sealed class Child
     public async Task Write_until_killed()
     {
         var ct = TestContext.Current.CancellationToken;
-        using var db = new Db($"sqlite:///{DatabasePath}");
+        using var db = Db.Open($"sqlite:///{DatabasePath}");
         await new Migrations(db, TimeProvider.System).ApplyAsync(ct);
         await using var answered = new StreamWriter(new FileStream(DatabasePath + ".answered", FileMode.Create, FileAccess.Write, FileShare.Read));
         var insert = new Sql("INSERT INTO auth_group (id, name) VALUES (@id, @id)");

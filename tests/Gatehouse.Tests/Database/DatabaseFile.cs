@@ -4,34 +4,32 @@ using Microsoft.Data.Sqlite;
 namespace Gatehouse.Tests.Database;
 
 /// <summary>A database file of the test's own, with a plain connection beside the kit for building and comparing.</summary>
-internal sealed class DatabaseFile : IDisposable
+internal sealed class DatabaseFile(string? path = null) : TestDatabase
 {
     public static readonly string Root = FindRoot();
 
-    private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("gatehouse-tests-");
-    private readonly List<Db> open = [];
+    private static readonly Lazy<Task<byte[]>> Migrated = new(MigrateAsync);
 
-    public string Path => System.IO.Path.Combine(folder.FullName, "app.db");
+    public string Path => path ?? System.IO.Path.Combine(Folder, "app.db");
+
+    public override (string Name, string Value)[] Settings => path is null ? base.Settings : [];
+
+    public override string Url => $"sqlite:///{Path}";
+
+    public override async Task MakeAsync() => await File.WriteAllBytesAsync(Path, await Migrated.Value);
 
     public static string Parity(string file) => File.ReadAllText(System.IO.Path.Combine(Root, "tests", "Parity", file));
 
-    public Db Open()
-    {
-        var db = new Db($"sqlite:///{Path}");
-        open.Add(db);
-        return db;
-    }
-
-    public void Execute(string sql)
+    public override object? Scalar(string sql, params (string Name, object? Value)[] parameters)
     {
         using var connection = Connect();
         using var command = connection.CreateCommand();
         command.CommandText = sql;
-        command.ExecuteNonQuery();
+        foreach (var (name, value) in parameters) command.Parameters.AddWithValue(name, value ?? DBNull.Value);
+        return command.ExecuteScalar();
     }
 
-    /// <summary>The rows as text, columns parted by <c>|</c>.</summary>
-    public List<string> Rows(string sql)
+    public override List<string> Rows(string sql)
     {
         using var connection = Connect();
         using var command = connection.CreateCommand();
@@ -43,17 +41,20 @@ internal sealed class DatabaseFile : IDisposable
         return rows;
     }
 
+    public override List<string> BrokenReferences() => [.. Rows("SELECT \"table\" FROM pragma_foreign_key_check"), .. Rows("PRAGMA integrity_check").Where(line => line != "ok")];
+
     public SqliteConnection Connect()
     {
-        var connection = new SqliteConnection($"Data Source={Path};Pooling=False;Foreign Keys=True");
+        var connection = new SqliteConnection($"Data Source={Path};Pooling=False;Foreign Keys=True;Default Timeout=60");
         connection.Open();
         return connection;
     }
 
-    public void Dispose()
+    private static async Task<byte[]> MigrateAsync()
     {
-        foreach (var db in open) db.Dispose();
-        folder.Delete(recursive: true);
+        using var file = new DatabaseFile();
+        using (var db = Db.Open(file.Url)) await new Migrations(db, TimeProvider.System).ApplyAsync(CancellationToken.None);
+        return await File.ReadAllBytesAsync(file.Path);
     }
 
     private static string FindRoot()

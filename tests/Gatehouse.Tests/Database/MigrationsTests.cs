@@ -95,7 +95,7 @@ public sealed class MigrationsTests : IDisposable
             await process.WaitForExitAsync(Ct);
 
             var last = Enumerable.Range(0, 1000).Select(i => $"{killed.Path}.{i}").TakeWhile(File.Exists).Last();
-            using var db = new Db($"sqlite:///{last}");
+            using var db = Db.Open($"sqlite:///{last}");
             var applied = await new Migrations(db, TimeProvider.System).ApplyAsync(Ct);
 
             Assert.True(applied.Count is 0 or 60, $"{applied.Count} migrations were left to do");
@@ -259,7 +259,7 @@ public sealed class MigrationsTests : IDisposable
 
     private async Task<IReadOnlyList<string>> MigrateAsync()
     {
-        using var db = new Db($"sqlite:///{file.Path}");
+        using var db = Db.Open($"sqlite:///{file.Path}");
         return await new Migrations(db, TimeProvider.System).ApplyAsync(Ct);
     }
 
@@ -289,7 +289,7 @@ public sealed class MigrationsTests : IDisposable
         Assert.All(says, text => Assert.Contains(text, refusal.Message, StringComparison.Ordinal));
         Assert.Contains(file.Path, refusal.Message, StringComparison.Ordinal);
 
-        using var db = new Db($"sqlite:///{file.Path}");
+        using var db = Db.Open($"sqlite:///{file.Path}");
         Assert.False(await new Migrations(db, TimeProvider.System).IsCurrentAsync(Ct));
     }
 

@@ -20,7 +20,7 @@ public sealed class WriterRecoveryTests : GatehouseTest
     {
         await Users.CreateAsync("alice");
         Assert.Equal(["delete"], Database.Rows("PRAGMA journal_mode"));
-        using var other = Database.Connect();
+        using var other = SqliteFile.Connect();
         await using var holding = other.BeginTransaction(deferred: false);
 
         var login = NewBrowser().LogInAsync("alice");
@@ -41,7 +41,7 @@ public sealed class WriterRecoveryTests : GatehouseTest
         await Users.CreateAsync("alice");
         await NewBrowser().LogInAsync("alice");
         await Http.AskAsync("/health/ready").ShouldBeAsync(200);
-        using var other = Database.Connect();
+        using var other = SqliteFile.Connect();
         await using var holding = other.BeginTransaction(deferred: false);
 
         await Http.AskAsync("/health/ready").ShouldBeAsync(503);
@@ -54,7 +54,7 @@ public sealed class WriterRecoveryTests : GatehouseTest
     [Fact]
     public async Task An_opening_that_failed_is_tried_again_at_the_next_write()
     {
-        var good = await File.ReadAllBytesAsync(Database.Path, Ct);
+        var good = await File.ReadAllBytesAsync(SqliteFile.Path, Ct);
         using var file = new DatabaseFile();
         var db = file.Open();
         await File.WriteAllTextAsync(file.Path, new string('x', good.Length), Ct);

@@ -167,7 +167,7 @@ public sealed class OddInputTests : GatehouseTest
 
     private async Task<TestServer> StartWithAsync(string settings)
     {
-        var file = Path.Combine(Path.GetDirectoryName(Database.Path)!, "settings.json");
+        var file = Path.Combine(Database.Folder, "settings.json");
         await File.WriteAllTextAsync(file, settings, Ct);
         return await StartServerAsync(options => DjangoSettings.Apply(file, options));
     }

@@ -1,5 +1,6 @@
 using Gatehouse.Http;
 using Gatehouse.Permissions;
+using Gatehouse.Tests.Database;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Xunit;
@@ -261,18 +262,19 @@ public sealed class ProtocolTests : GatehouseTest
     }
 
     [Fact]
+    [Trait(TestDatabase.SqliteOnly, "yes")]
     public async Task A_database_that_is_gone_is_a_503_and_readiness_says_so_until_it_is_back()
     {
         var alice = await Users.CreateAsync("alice");
         var token = await Users.TokenAsync(alice);
         await using var server = await StartServerAsync();
         // Nothing is open yet on this server but its writer: the first read finds no database.
-        File.Move(Database.Path, Database.Path + ".away");
-        Directory.CreateDirectory(Database.Path);
+        File.Move(SqliteFile.Path, SqliteFile.Path + ".away");
+        Directory.CreateDirectory(SqliteFile.Path);
 
         var answers = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => server.Http.AskAsync("/api/accounts/profile/", "Token " + token)));
-        Directory.Delete(Database.Path);
-        File.Move(Database.Path + ".away", Database.Path);
+        Directory.Delete(SqliteFile.Path);
+        File.Move(SqliteFile.Path + ".away", SqliteFile.Path);
 
         Assert.All(answers, answer => Assert.Contains((int)answer.StatusCode, new[] { 200, 503 }));
         await server.Http.AskAsync("/api/accounts/profile/", "Token " + token).ShouldBeAsync(200);

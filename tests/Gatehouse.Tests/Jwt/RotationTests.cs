@@ -1,4 +1,5 @@
 using Gatehouse.Jwt;
+using Gatehouse.Tests.Database;
 using Gatehouse.Users;
 using Xunit;
 
@@ -249,6 +250,7 @@ public sealed class RotationTests : JwtTest
     }
 
     // R8
+    [Trait(TestDatabase.SqliteOnly, "yes")]
     [Fact]
     public async Task A_token_whose_rotation_could_not_be_written_is_not_used_up()
     {
@@ -259,7 +261,7 @@ public sealed class RotationTests : JwtTest
         Database.Execute("DROP TRIGGER broken");
 
         Task<HttpResponseMessage> refreshing;
-        using (var other = Database.Connect())
+        using (var other = SqliteFile.Connect())
         {
             using var begin = other.CreateCommand();
             begin.CommandText = "BEGIN IMMEDIATE";

@@ -176,7 +176,7 @@ public sealed class ApplicationsTests : OAuthPagesTest
             ("oauth2_provider_accesstoken", 2), ("oauth2_provider_refreshtoken", 1), ("oauth2_provider_idtoken", 1), ("oauth2_provider_grant", 1),
             ("oauth2_provider_devicegrant", 1), ("gatehouse_oauth_client", 1), ("oauth2_provider_application", 1),
         }) Assert.Equal($"{table}: {rows}", $"{table}: {One($"SELECT count(*) FROM {table}")}");
-        Assert.Empty(Database.Rows("PRAGMA foreign_key_check"));
+        Assert.Empty(Database.BrokenReferences());
         Assert.Equal($"{stays}", One("SELECT DISTINCT application_id FROM oauth2_provider_accesstoken"));
     }
 

@@ -16,7 +16,7 @@ public abstract class OAuthPagesTest : GatehouseTest
         INSERT INTO oauth2_provider_application
             (client_id, client_secret, hash_client_secret, client_type, authorization_grant_type, name, redirect_uris, post_logout_redirect_uris, allowed_origins,
             algorithm, skip_authorization, registration_source, user_id, created, updated)
-        VALUES ('{id}', '{secret}', 1, '{type}', '{grant}', 'The {id}', '', '', '', '', 0, 'manual', {owner?.Id.ToString() ?? "NULL"}, '2026-01-01', '2026-01-01')
+        VALUES ('{id}', '{secret}', TRUE, '{type}', '{grant}', 'The {id}', '', '', '', '', FALSE, 'manual', {owner?.Id.ToString() ?? "NULL"}, '2026-01-01', '2026-01-01')
         RETURNING id
         """));
 

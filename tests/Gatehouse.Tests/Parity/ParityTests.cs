@@ -26,6 +26,18 @@ public sealed partial class ParityTests(ITestOutputHelper output) : IDisposable
     }
 
     [Fact]
+    public async Task On_PostgreSQL_too()
+    {
+        PostgresCluster.Require();
+        using var database = new PostgresDatabase();
+        database.MakeEmpty();
+
+        var (code, report) = await CheckAsync("Django", database.Url);
+
+        Assert.True(code == 0, $"{report.Count} steps differ: {string.Join(", ", report.Select(step => $"{step.Scenario}: {step.Step}"))}");
+    }
+
+    [Fact]
     public async Task Under_the_profile_Safe_only_steps_differ_that_the_documentation_names()
     {
         var documented = Documented().ToHashSet();
@@ -37,11 +49,11 @@ public sealed partial class ParityTests(ITestOutputHelper output) : IDisposable
         Assert.True(outdated.Count == 0, $"docs/deviations.md or docs/deviations-steps.md names steps that do not differ:\n{string.Join('\n', outdated.Select(step => $"| {step.Scenario} | {step.Step} |"))}");
     }
 
-    private async Task<(int Code, List<(string Scenario, string Step)> Differing)> CheckAsync(string profile)
+    private async Task<(int Code, List<(string Scenario, string Step)> Differing)> CheckAsync(string profile, string? database = null)
     {
         if (!await HasPythonAsync()) Assert.Skip("python3 (3.11 or newer) is not installed, and it replays the recordings.");
 
-        string[] options = ["--settings", Path.Combine(Parity, "settings.json"), "--database", $"sqlite:///{folder["parity.db"]}"];
+        string[] options = ["--settings", Path.Combine(Parity, "settings.json"), "--database", database ?? $"sqlite:///{folder["parity.db"]}"];
         foreach (var verb in new[] { new[] { "migrate" }, ["loaddata", Path.Combine(Parity, "seed.fixture.json")] })
         {
             var (code, _, errors) = await GatehouseProcess.RunAsync(folder.Path, [.. verb, .. options], program: "ParityHost");

@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Http.Json;
-using Microsoft.Data.Sqlite;
+using Gatehouse.Tests.Database;
 using Xunit;
 
 namespace Gatehouse.Tests.Program;
@@ -14,8 +14,15 @@ public sealed class KillTests : IDisposable
     private static readonly (string, string)[] Cheap = [("Gatehouse__PasswordHashers__0", "md5")];
 
     private readonly TempFolder folder = new();
+    private readonly TestDatabase database;
 
-    public void Dispose() => folder.Dispose();
+    public KillTests() => database = TestDatabase.Of(folder);
+
+    public void Dispose()
+    {
+        database.Dispose();
+        folder.Dispose();
+    }
 
     [Fact]
     public async Task Every_acknowledged_user_survives_kill_9_and_none_is_half_there()
@@ -25,7 +32,7 @@ public sealed class KillTests : IDisposable
         (string, string)[] settings = [.. Cheap, ("Gatehouse__AuthToken__CreateForNewUsers", "true")];
         for (var round = 0; round < Rounds; round++)
         {
-            await using var gatehouse = GatehouseProcess.Serve(folder.Path, environment: settings);
+            await using var gatehouse = GatehouseProcess.Serve(folder.Path, environment: [.. settings, .. database.Settings]);
             using var http = new HttpClient { BaseAddress = await gatehouse.AddressAsync() };
             var before = acknowledged.Count;
             var most = random.Next(1, 150);
@@ -51,7 +58,7 @@ public sealed class KillTests : IDisposable
             await gatehouse.EndAsync();
         }
 
-        await using var last = GatehouseProcess.Serve(folder.Path, environment: settings);
+        await using var last = GatehouseProcess.Serve(folder.Path, environment: [.. settings, .. database.Settings]);
         using var client = new HttpClient(new SocketsHttpHandler { UseCookies = false }) { BaseAddress = await last.AddressAsync() };
         foreach (var username in acknowledged.Take(5).Concat(acknowledged.TakeLast(5)))
             Assert.Equal(HttpStatusCode.OK, (await client.PostAsJsonAsync("/api/accounts/login/", new { username, password = "violet-Kettle-42" }, TestContext.Current.CancellationToken)).StatusCode);
@@ -59,15 +66,14 @@ public sealed class KillTests : IDisposable
         Assert.NotEmpty(acknowledged);
         Assert.Empty(acknowledged.Except(Rows("SELECT username FROM auth_user")));
         Assert.Empty(Rows("SELECT username FROM auth_user u WHERE password NOT LIKE 'md5$%' OR NOT EXISTS (SELECT 1 FROM authtoken_token t WHERE t.user_id = u.id)"));
-        Assert.Equal(["ok"], Rows("PRAGMA integrity_check"));
-        Assert.Empty(Rows("SELECT \"table\" FROM pragma_foreign_key_check"));
+        Assert.Empty(database.BrokenReferences());
     }
 
     [Fact]
     public async Task Two_servers_that_start_on_an_empty_folder_share_one_database_and_one_key()
     {
-        await using var one = GatehouseProcess.Serve(folder.Path, environment: Cheap);
-        await using var other = GatehouseProcess.Serve(folder.Path, environment: Cheap);
+        await using var one = GatehouseProcess.Serve(folder.Path, environment: [.. Cheap, .. database.Settings]);
+        await using var other = GatehouseProcess.Serve(folder.Path, environment: [.. Cheap, .. database.Settings]);
         using var http = new HttpClient { BaseAddress = await one.AddressAsync() };
         using var otherHttp = new HttpClient { BaseAddress = await other.AddressAsync() };
 
@@ -76,7 +82,7 @@ public sealed class KillTests : IDisposable
 
         // What one signed the other reads.
         await new Browser(http) { SessionKey = browser.SessionKey }.GetAsync("/api/accounts/profile/").ShouldBeAsync(200);
-        Assert.Equal(["ok"], Rows("PRAGMA integrity_check"));
+        Assert.Empty(database.BrokenReferences());
     }
 
     [Theory]
@@ -85,7 +91,7 @@ public sealed class KillTests : IDisposable
     public async Task A_signal_lets_what_is_in_flight_finish(string signal)
     {
         (string, string)[] slow = [("Gatehouse__PasswordHashers__0", "pbkdf2_sha256"), ("Gatehouse__PasswordWork__MaxConcurrent", "1")];
-        await using var gatehouse = GatehouseProcess.Serve(folder.Path, environment: slow);
+        await using var gatehouse = GatehouseProcess.Serve(folder.Path, environment: [.. slow, .. database.Settings]);
         using var http = new HttpClient { BaseAddress = await gatehouse.AddressAsync() };
         using var raw = new System.Net.Sockets.TcpClient();
         await raw.ConnectAsync(http.BaseAddress.Host, http.BaseAddress.Port, TestContext.Current.CancellationToken);
@@ -122,15 +128,5 @@ public sealed class KillTests : IDisposable
         }
     }
 
-    private List<string> Rows(string sql)
-    {
-        using var connection = new SqliteConnection($"Data Source={folder["gatehouse-data/gatehouse.db"]};Pooling=False");
-        connection.Open();
-        using var command = connection.CreateCommand();
-        command.CommandText = sql;
-        using var reader = command.ExecuteReader();
-        var rows = new List<string>();
-        while (reader.Read()) rows.Add(reader.GetString(0));
-        return rows;
-    }
+    private List<string> Rows(string sql) => database.Rows(sql);
 }

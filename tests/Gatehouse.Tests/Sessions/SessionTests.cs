@@ -146,7 +146,7 @@ public sealed class SessionTests : GatehouseTest
         var alice = await Users.CreateAsync("alice");
         var browser = await NewBrowser().LogInAsync("alice");
         await Users.DeleteAsync(alice);
-        Database.Execute("DELETE FROM sqlite_sequence WHERE name = 'auth_user'");
+        Database.Execute(TestDatabase.IsPostgres ? "ALTER TABLE auth_user ALTER COLUMN id RESTART" : "DELETE FROM sqlite_sequence WHERE name = 'auth_user'");
         var mallory = await Users.CreateAsync("mallory");
         Assert.Equal(alice.Id, mallory.Id);
 
@@ -367,7 +367,7 @@ public sealed class SessionTests : GatehouseTest
 
         var server = await StartServerAsync(options => options.SecretKey = key);
         var column = vectors.RootElement.GetProperty("session_auth_hash").GetProperty("password_column").GetString()!;
-        Database.Execute($"INSERT INTO auth_user (id, password, is_superuser, username, last_name, email, is_staff, is_active, date_joined, first_name) VALUES (3, '{column}', 0, 'alice', '', '', 0, 1, '2026-01-01 00:00:00', '')");
+        Database.Execute($"INSERT INTO auth_user (id, password, is_superuser, username, last_name, email, is_staff, is_active, date_joined, first_name) VALUES (3, '{column}', FALSE, 'alice', '', '', FALSE, TRUE, '2026-01-01 00:00:00', '')");
         var row = vectors.RootElement.GetProperty("sessions")[0];
         Database.Execute($"INSERT INTO django_session VALUES ('{row.GetProperty("session_key").GetString()}', '{row.GetProperty("session_data").GetString()}', '2027-01-01 00:00:00')");
 

@@ -86,7 +86,7 @@ public sealed class GuardTests : GatehouseTest
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.Services.AddGatehouse(options =>
         {
-            options.Database = $"sqlite:///{Database.Path}";
+            options.Database = Database.Url;
             options.SecretKey = SecretKey;
             options.PasswordHashers = ["md5", "pbkdf2_sha256"];
             options.RestFramework.DefaultAuthenticationClasses = ["BasicAuthentication"];

@@ -66,7 +66,7 @@ internal sealed class PushedRequests(Db db, OAuthOptions options, TimeProvider c
     private static long Microseconds(DateTimeOffset time) => time.ToUnixTimeMilliseconds() * 1000;
 
     private static readonly Sql Insert = new(
-        "INSERT INTO gatehouse_oauth_pushed_request (request_uri, client_id, parameters, expires, started) VALUES (@uri, @client, @parameters, @expires, 0)");
+        "INSERT INTO gatehouse_oauth_pushed_request (request_uri, client_id, parameters, expires, started) VALUES (@uri, @client, @parameters, @expires, FALSE)");
 
     private static readonly Sql Sweep = new(
         "DELETE FROM gatehouse_oauth_pushed_request WHERE request_uri IN (SELECT request_uri FROM gatehouse_oauth_pushed_request WHERE expires < @now LIMIT 100)");
@@ -78,7 +78,7 @@ internal sealed class PushedRequests(Db db, OAuthOptions options, TimeProvider c
     private static readonly Sql<Found> Any = new(
         "SELECT parameters, started FROM gatehouse_oauth_pushed_request WHERE request_uri = @uri", row => new Found(row.Text(0), row.Bool(1)));
 
-    private static readonly Sql Start = new("UPDATE gatehouse_oauth_pushed_request SET started = 1, expires = @expires WHERE request_uri = @uri AND started = 0");
+    private static readonly Sql Start = new("UPDATE gatehouse_oauth_pushed_request SET started = TRUE, expires = @expires WHERE request_uri = @uri AND NOT started");
 
     private static readonly Sql Change = new("UPDATE gatehouse_oauth_pushed_request SET parameters = @parameters WHERE request_uri = @uri");
 

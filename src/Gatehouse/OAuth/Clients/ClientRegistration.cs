@@ -96,7 +96,7 @@ internal sealed class ClientRegistration(Db db, ClientRules rules, ClientSecrets
     private static readonly Sql<string> IdOf = new("SELECT client_id FROM oauth2_provider_application WHERE id = @id", row => row.Text(0));
 
     private static readonly Sql<string> OtherOf = new(
-        "SELECT client_id FROM oauth2_provider_application WHERE client_id = @client_id AND (@self IS NULL OR id <> @self)", row => row.Text(0));
+        "SELECT client_id FROM oauth2_provider_application WHERE client_id = @client_id AND (CAST(@self AS bigint) IS NULL OR id <> @self)", row => row.Text(0));
 }
 
 /// <summary>What a client is to be. Lists of addresses have white space between.</summary>

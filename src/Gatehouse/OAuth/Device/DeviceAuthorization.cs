@@ -64,6 +64,7 @@ internal sealed class DeviceAuthorization(ClientAuthentication clients, ClientSt
                     var userCode = oauth.OAuthDeviceUserCodeGenerator?.Invoke() ?? RandomNumberGenerator.GetString(Letters, UserCodeLength);
                     if (userCode.Length is 0 or > DeviceGrant.LongestCode)
                         throw new InvalidOperationException($"OAUTH_DEVICE_USER_CODE_GENERATOR made a code of {userCode.Length} characters: 1 to {DeviceGrant.LongestCode} fit.");
+                    tx.Lock("device user code " + userCode);
                     if (await tx.RunAsync(
                         Insert, ("device_code", deviceCode), ("user_code", userCode), ("interval", oauth.DeviceFlowInterval), ("expires", now + DeviceGrant.Life),
                         ("client", client.ClientId), ("checked", now.AddSeconds(-oauth.DeviceFlowInterval)), ("scope", scope), ("now", now)) == 1) return userCode;
@@ -95,7 +96,7 @@ internal sealed class DeviceAuthorization(ClientAuthentication clients, ClientSt
     // As if it had polled an interval ago: the first poll is never too early.
     private static readonly Sql Insert = new(
         $"""
-        INSERT INTO oauth2_provider_devicegrant (device_code, user_code, interval, expires, status, client_id, last_checked, user_id, scope)
+        INSERT INTO oauth2_provider_devicegrant (device_code, user_code, "interval", expires, status, client_id, last_checked, user_id, scope)
         SELECT @device_code, @user_code, @interval, @expires, '{DeviceGrant.Pending}', @client, @checked, NULL, @scope
         WHERE NOT EXISTS (SELECT 1 FROM oauth2_provider_devicegrant WHERE user_code = @user_code AND expires > @now)
         """);

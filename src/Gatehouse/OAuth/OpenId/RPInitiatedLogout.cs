@@ -113,6 +113,7 @@ internal sealed class RPInitiatedLogout(GatehouseOptions root, ClientStore clien
             await db.WriteAsync(
                 async tx =>
                 {
+                    tx.Lock(UserAccounts.LockOf(user.Id));
                     await tx.RunAsync(RevokeRefresh, ("now", now), ("user", user.Id));
                     await tx.RunAsync(DeleteIdTokens, ("user", user.Id));
                     return await tx.RunAsync(DeleteAccess, ("user", user.Id));

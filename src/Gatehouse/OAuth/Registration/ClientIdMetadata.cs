@@ -78,10 +78,10 @@ internal sealed class ClientIdMetadata
         INSERT INTO oauth2_provider_application
             (client_id, client_secret, hash_client_secret, client_type, authorization_grant_type, name, user_id, redirect_uris, post_logout_redirect_uris,
              allowed_origins, skip_authorization, algorithm, registration_source, cimd_expires_at, created, updated)
-        VALUES (@client_id, @secret, 1, 'public', @grant, @name, NULL, @redirect_uris, '', '', 0, '', 'cimd', @expires, @now, @now)
+        VALUES (@client_id, @secret, TRUE, 'public', @grant, @name, NULL, @redirect_uris, '', '', FALSE, '', 'cimd', @expires, @now, @now)
         ON CONFLICT (client_id) DO UPDATE SET
             client_type = 'public', authorization_grant_type = @grant, name = @name, user_id = NULL, redirect_uris = @redirect_uris, cimd_expires_at = @expires, updated = @now
-        WHERE registration_source = 'cimd'
+        WHERE oauth2_provider_application.registration_source = 'cimd'
         """);
 
     private static Client Read(string clientId, JsonElement document, DateTimeOffset expires)

@@ -70,8 +70,8 @@ internal static class TokenText
     public static IReadOnlyList<string> Words(string scope) => scope.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
 
     /// <summary>A list of addresses as Django's <c>JSONField</c> keeps it.</summary>
-    public static string Resources(IReadOnlyList<string> resources) =>
-        resources.Count == 0 ? "[]" : PythonJson.Write(new StringBuilder(), resources.Cast<object?>().ToList(), ascii: true).ToString();
+    public static JsonText Resources(IReadOnlyList<string> resources) =>
+        new(resources.Count == 0 ? "[]" : PythonJson.Write(new StringBuilder(), resources.Cast<object?>().ToList(), ascii: true).ToString());
 
     public static IReadOnlyList<string> Resources(string json)
     {

@@ -35,11 +35,15 @@ internal sealed class OAuthTokens(Db db, GatehouseOptions options)
     /// <returns>False when it was dead.</returns>
     public static async Task<bool> RevokeFamilyAsync(Tx tx, Guid family, DateTimeOffset now)
     {
+        tx.Lock(LockOf(family));
         if (await tx.FirstAsync(NewestOfFamily, ("family", family)) is not { IsLive: true }) return false;
         await tx.RunAsync(DeleteFamilysAccess, ("family", family));
         await tx.RunAsync(RevokeFamily, ("now", now), ("family", family));
         return true;
     }
+
+    /// <summary>What rotates and what ends a family lock: its newest token must be seen by who ends it, however fast it changes.</summary>
+    public static string LockOf(Guid family) => $"OAuth family {family:N}";
 
     /// <summary>Whether any token of the family can still be used. Its newest is the live one, if one is: each comes to be when the one before it ends.</summary>
     public static async Task<bool> IsFamilyLiveAsync(Db db, Guid family) =>
@@ -66,6 +70,7 @@ internal sealed class OAuthTokens(Db db, GatehouseOptions options)
     /// <summary>Ends all tokens of a user, and the codes that would give more.</summary>
     public static async Task RevokeAllAsync(Tx tx, UserId user, DateTimeOffset now)
     {
+        tx.Lock(UserAccounts.LockOf(user));
         await tx.RunAsync(DeleteCodes, ("user", user));
         await tx.RunAsync(RevokeUsersRefresh, ("now", now), ("user", user));
         await tx.RunAsync(DeleteUsersAccess, ("user", user));

@@ -223,7 +223,7 @@ internal sealed class RemoteIntrospection : IDisposable
         VALUES (@token, @checksum, @expires, @scope, NULL, @user, @now, @now, NULL, NULL, @resource)
         ON CONFLICT (token_checksum) DO UPDATE SET token = excluded.token, expires = excluded.expires, scope = excluded.scope, user_id = excluded.user_id,
             created = excluded.created, updated = excluded.updated, resource = excluded.resource
-        WHERE application_id IS NULL
+        WHERE oauth2_provider_accesstoken.application_id IS NULL
         """);
 
     private sealed record Said(string? Username, string Scope, DateTimeOffset Expires, string[] Resource);

@@ -66,7 +66,7 @@ internal sealed class RevokeToken(Db db, ClientAuthentication clients, OAuthOpti
     // Several rows may share a checksum, of which one at most is live.
     private static readonly Sql<Found> RefreshTokens = new(
         "SELECT id, access_token_id, token_family FROM oauth2_provider_refreshtoken WHERE token_checksum = @checksum AND application_id = @client",
-        row => new Found(row.Int(0), row.IsNull(1) ? null : row.Int(1), row.IsNull(2) ? null : Guid.Parse(row.Text(2))));
+        row => new Found(row.Int(0), row.IntOrNull(1), row.UuidOrNull(2)));
 
     private static readonly Sql Revoke = new(
         "UPDATE oauth2_provider_refreshtoken SET revoked = @now, updated = @now, access_token_id = NULL WHERE id = @id AND revoked IS NULL");

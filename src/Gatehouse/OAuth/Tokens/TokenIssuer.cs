@@ -2,6 +2,7 @@ using Gatehouse.Database;
 using Gatehouse.OAuth.Clients;
 using Gatehouse.OAuth.Grants;
 using Gatehouse.OAuth.OpenId;
+using Gatehouse.Users;
 using Microsoft.AspNetCore.Http;
 
 namespace Gatehouse.OAuth.Tokens;
@@ -26,6 +27,8 @@ internal sealed class TokenIssuer(Db db, IdTokens idTokens, Successors successor
         var won = await db.WriteAsync(
             async tx =>
             {
+                if (granted.User is { } owner) tx.Lock(UserAccounts.LockOf(owner.Id), shared: true);
+                if (granted.Previous?.Family is { } family) tx.Lock(OAuthTokens.LockOf(family));
                 if (granted.Consume is { } consume && !await consume(tx, tokens)) return false;
                 var idTokenId = idToken is null ? null : await IdTokens.SaveAsync(tx, idToken, now);
                 if (granted.Kept is { } kept)

@@ -46,7 +46,7 @@ public abstract partial class AuthorizeTest : GatehouseTest
         $"""
         INSERT INTO oauth2_provider_application (client_id, client_secret, hash_client_secret, client_type, authorization_grant_type, name, redirect_uris,
             post_logout_redirect_uris, allowed_origins, skip_authorization, algorithm, registration_source, created, updated)
-        VALUES ('{id}', '{SecretOf(id)}', 0, '{type}', '{grantType}', '{name.Replace("'", "''", StringComparison.Ordinal)}', '{redirectUris}', '', '{origins}', {(skips ? 1 : 0)},
+        VALUES ('{id}', '{SecretOf(id)}', FALSE, '{type}', '{grantType}', '{name.Replace("'", "''", StringComparison.Ordinal)}', '{redirectUris}', '', '{origins}', {(skips ? "TRUE" : "FALSE")},
             '{algorithm}', '{source}', '2026-01-01 00:00:00', '2026-01-01 00:00:00')
         """;
 

@@ -7,7 +7,7 @@ namespace Gatehouse.Tests.OAuth.OpenId;
 /// <summary>Keys that are given, keys that the program makes, and how they change.</summary>
 public sealed class OidcKeysTests : OpenIdTest
 {
-    private string KeyFile => Path.Combine(Path.GetDirectoryName(Database.Path)!, "oidc-keys.json");
+    private string KeyFile => Path.Combine(Database.Folder, "oidc-keys.json");
 
     protected override Task StartAsync() => Task.CompletedTask;
 

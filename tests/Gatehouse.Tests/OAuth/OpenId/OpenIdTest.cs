@@ -61,8 +61,8 @@ public abstract class OpenIdTest : GatehouseTest
             INSERT INTO oauth2_provider_application
                 (redirect_uris, client_type, authorization_grant_type, client_secret, name, user_id, skip_authorization, created, updated, algorithm,
                  post_logout_redirect_uris, hash_client_secret, allowed_origins, registration_source, cimd_expires_at, client_id)
-            VALUES ('https://client.example/cb', '{type}', '{grant}', '{secret}', 'Client {id}', NULL, 0, '2026-01-01 00:00:00', '2026-01-01 00:00:00', '{algorithm}',
-                 '{logoutUris}', 0, '', 'manual', NULL, '{id}')
+            VALUES ('https://client.example/cb', '{type}', '{grant}', '{secret}', 'Client {id}', NULL, FALSE, '2026-01-01 00:00:00', '2026-01-01 00:00:00', '{algorithm}',
+                 '{logoutUris}', FALSE, '', 'manual', NULL, '{id}')
             """);
 
     /// <summary>A pair of tokens, as a login by code leaves it.</summary>
@@ -78,7 +78,7 @@ public abstract class OpenIdTest : GatehouseTest
             INSERT INTO oauth2_provider_accesstoken (token, token_checksum, expires, scope, application_id, user_id, created, updated, source_refresh_token_id, id_token_id, resource)
             VALUES ('{access}', '{TokenText.Checksum(access)}', '{end}', '{scope}', {application}, {user.Id}, '{now}', '{now}', NULL, NULL, '[]');
             INSERT INTO oauth2_provider_refreshtoken (token, token_checksum, access_token_id, application_id, user_id, created, updated, revoked, token_family, resource)
-            VALUES ('{refresh}', '{TokenText.Checksum(refresh)}', last_insert_rowid(), {application}, {user.Id}, '{now}', '{now}', NULL, '{Guid.NewGuid():N}', '[]')
+            VALUES ('{refresh}', '{TokenText.Checksum(refresh)}', (SELECT MAX(id) FROM oauth2_provider_accesstoken), {application}, {user.Id}, '{now}', '{now}', NULL, '{Guid.NewGuid():N}', '[]')
             """);
         return (access, refresh);
     }

@@ -129,7 +129,7 @@ public sealed class ServerMetadataTests : OpenIdTest
             await server.Http.GetAsync(path, Ct).ShouldBeAsync(404);
         var document = await (await server.Http.GetAsync("/.well-known/oauth-authorization-server", Ct)).JsonAsync();
         Assert.Null(document["jwks_uri"]);
-        Assert.False(File.Exists(Path.Combine(Path.GetDirectoryName(Database.Path)!, "oidc-keys.json")));
+        Assert.False(File.Exists(Path.Combine(Database.Folder, "oidc-keys.json")));
     }
 
     [Fact]

@@ -257,7 +257,7 @@ public sealed class ClientIdMetadataTests : GatehouseTest
     private void InsertByHand() => Database.Execute($"""
         INSERT INTO oauth2_provider_application (client_id, client_secret, hash_client_secret, client_type, authorization_grant_type, name, redirect_uris, post_logout_redirect_uris,
             allowed_origins, skip_authorization, algorithm, registration_source, created, updated)
-        VALUES ('{Id}', '', 1, 'public', 'authorization-code', 'By hand', 'https://mine.example/', '', '', 0, '', 'manual', '2026-01-01', '2026-01-01')
+        VALUES ('{Id}', '', TRUE, 'public', 'authorization-code', 'By hand', 'https://mine.example/', '', '', FALSE, '', 'manual', '2026-01-01', '2026-01-01')
         """);
 
     [Fact]
@@ -391,8 +391,8 @@ public sealed class ClientIdMetadataTests : GatehouseTest
     {
         await KnowsAsync(Id);
         Database.Execute("UPDATE oauth2_provider_application SET cimd_expires_at = '2020-01-01 00:00:00'");
-        var folder = Path.GetDirectoryName(Database.Path)!;
-        (string, string)[] settings = [("Gatehouse__Database", $"sqlite:///{Database.Path}"), ("Gatehouse__SecretKey", SecretKey)];
+        var folder = Database.Folder;
+        (string, string)[] settings = [("Gatehouse__Database", Database.Url), ("Gatehouse__SecretKey", SecretKey)];
 
         var wrong = await GatehouseProcess.RunAsync(folder, ["clearcimdapplications", "--batch-size", "0"], environment: settings);
         var cleared = await GatehouseProcess.RunAsync(folder, ["clearcimdapplications"], environment: settings);

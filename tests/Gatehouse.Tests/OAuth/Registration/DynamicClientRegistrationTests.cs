@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using Gatehouse.OAuth.Clients;
 using Gatehouse.OAuth.Tokens;
 using Gatehouse.Permissions;
+using Gatehouse.Tests.Database;
 using Microsoft.AspNetCore.Builder;
 using Xunit;
 
@@ -36,6 +37,7 @@ public sealed class DynamicClientRegistrationTests : GatehouseTest
         new Uri((string)client["registration_client_uri"]!).PathAndQuery, method, json is null ? null : new StringContent(json, Encoding.UTF8, "application/json"),
         ("Authorization", $"Bearer {token ?? (string)client["registration_access_token"]!}"));
 
+    [Trait(TestDatabase.SqliteOnly, "yes")]
     [Fact]
     public async Task A_client_registers_itself()
     {
@@ -69,7 +71,7 @@ public sealed class DynamicClientRegistrationTests : GatehouseTest
         Assert.Equal(
             [$"|{TokenText.Checksum(token)}|9999-12-31 23:59:59|oauth2_provider:registration|NULL|[]"],
             Database.Rows("SELECT token, token_checksum, expires, scope, user_id, resource FROM oauth2_provider_accesstoken"));
-        Assert.DoesNotContain(token, Encoding.Latin1.GetString(await File.ReadAllBytesAsync(Database.Path, Ct)), StringComparison.Ordinal);
+        Assert.DoesNotContain(token, Encoding.Latin1.GetString(await File.ReadAllBytesAsync(SqliteFile.Path, Ct)), StringComparison.Ordinal);
     }
 
     // The stack tells less, and openid-client then refuses the answer.

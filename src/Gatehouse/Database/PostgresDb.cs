@@ -1,0 +1,309 @@
+using System.Collections.Concurrent;
+using System.Data;
+using System.Runtime.ExceptionServices;
+using System.Security.Cryptography;
+using System.Text;
+using Gatehouse.Users;
+using Microsoft.AspNetCore.Http;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace Gatehouse.Database;
+
+/// <summary>
+/// A PostgreSQL database: pooled connections, statements that Npgsql prepares on each, and a transaction of its own for each write, READ
+/// COMMITTED, which runs again when another came in between.
+/// </summary>
+internal sealed class PostgresDb : Db
+{
+    private const int MostAttempts = 6;
+
+    private static readonly Sql<string> ReadOnly = new("SELECT current_setting('transaction_read_only')", row => row.Text(0));
+
+    private readonly NpgsqlDataSource source;
+    private readonly SqlTexts texts = new(isPostgres: true);
+    private readonly ConcurrentDictionary<Sql, Statement> statements = [];
+
+    public PostgresDb(string url)
+    {
+        var settings = DatabaseUrl.Postgres(url);
+        Name = $"PostgreSQL database {settings.Database} on {settings.Host}";
+        if (settings.Host!.Contains(','))
+        {
+            // Reads too: what is read must be what was written last.
+            var target = string.Equals(settings.TargetSessionAttributes, "any", StringComparison.OrdinalIgnoreCase) ? TargetSessionAttributes.Any : TargetSessionAttributes.Primary;
+            settings.TargetSessionAttributes = null;
+            source = new NpgsqlDataSourceBuilder(settings.ToString()).BuildMultiHost().WithTargetSession(target);
+            return;
+        }
+        settings.TargetSessionAttributes = null;
+        source = new NpgsqlDataSourceBuilder(settings.ToString()).Build();
+    }
+
+    public override string Name { get; }
+
+    public override Task<T?> FirstAsync<T>(Sql<T> sql, CancellationToken ct, params ReadOnlySpan<(string Name, object? Value)> parameters) where T : default =>
+        ReadAsync(Bind(sql, parameters), reader => FirstAsync(reader, sql.Read, ct), ct);
+
+    public override Task<List<T>> AllAsync<T>(Sql<T> sql, CancellationToken ct, params ReadOnlySpan<(string Name, object? Value)> parameters) =>
+        ReadAsync(Bind(sql, parameters), reader => AllAsync(reader, sql.Read, ct), ct);
+
+    public override async Task<T> ReadAsync<T>(Func<Tx, Task<T>> work, CancellationToken ct)
+    {
+        try
+        {
+            await using var connection = await source.OpenConnectionAsync(ct);
+            await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, ct);
+            return await work(new PostgresTx(this, connection, isDurable: true));
+        }
+        catch (Exception error) when (Translate(error) is { } unavailable)
+        {
+            throw unavailable;
+        }
+    }
+
+    public override Task<T> WriteAsync<T>(Func<Tx, Task<T>> work, CancellationToken ct) => WriteAsync(work, isDurable: true, ct);
+
+    public override Task<T> WriteRelaxedAsync<T>(Func<Tx, Task<T>> work, CancellationToken ct) => WriteAsync(work, isDurable: false, ct);
+
+    protected override async Task<bool> TryWriteAsync(CancellationToken ct) => await FirstAsync(ReadOnly, ct) == "off";
+
+    public override void Dispose() => source.Dispose();
+
+    /// <summary>A statement with its parameters, ready to be sent.</summary>
+    internal NpgsqlBatchCommand Bind(Sql sql, ReadOnlySpan<(string Name, object? Value)> parameters)
+    {
+        if (!statements.TryGetValue(sql, out var statement))
+        {
+            statement = new Statement(texts.Of(sql, parameters), [.. NamesOf(parameters)]);
+            statements.TryAdd(sql, statement);
+        }
+        if (parameters.Length != statement.Names.Length)
+            throw new ArgumentException($"The statement has {statement.Names.Length} parameters, and {parameters.Length} were given.", nameof(parameters));
+        var command = new NpgsqlBatchCommand(statement.Text);
+        for (var i = 0; i < parameters.Length; i++)
+        {
+            if (parameters[i].Name != statement.Names[i])
+                throw new ArgumentException($"The parameters of a statement keep their order; '{parameters[i].Name}' came at {i}.", nameof(parameters));
+            var (value, type) = Spell(parameters[i].Value);
+            var parameter = new NpgsqlParameter { Value = value };
+            // A null says nothing about its type, and a statement is prepared for types: what came before it tells, or else the server.
+            if (value is not DBNull) statement.Types[i] = type;
+            if (statement.Types[i] is var known and not NpgsqlDbType.Unknown) parameter.NpgsqlDbType = known;
+            command.Parameters.Add(parameter);
+        }
+        return command;
+
+        static List<string> NamesOf(ReadOnlySpan<(string Name, object? Value)> parameters)
+        {
+            var names = new List<string>();
+            foreach (var (name, _) in parameters) names.Add(name);
+            return names;
+        }
+    }
+
+    internal static async Task<T?> FirstAsync<T>(NpgsqlDataReader reader, Func<Row, T> read, CancellationToken ct) =>
+        await reader.ReadAsync(ct) ? read(new Row(reader)) : default;
+
+    internal static async Task<List<T>> AllAsync<T>(NpgsqlDataReader reader, Func<Row, T> read, CancellationToken ct)
+    {
+        var rows = new List<T>();
+        while (await reader.ReadAsync(ct)) rows.Add(read(new Row(reader)));
+        return rows;
+    }
+
+    private async Task<T> ReadAsync<T>(NpgsqlBatchCommand command, Func<NpgsqlDataReader, Task<T>> read, CancellationToken ct)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                await using var connection = await source.OpenConnectionAsync(ct);
+                await using var batch = new NpgsqlBatch(connection) { BatchCommands = { command } };
+                await using var reader = await batch.ExecuteReaderAsync(ct);
+                return await read(reader);
+            }
+            catch (NpgsqlException error) when (attempt == 1 && (WasCut(error) || IsOutdated(error)))
+            {
+                // A pooled connection of before the server's restart, or plans of before somebody changed a table: all of that time go.
+                source.Clear();
+            }
+            catch (Exception error) when (Translate(error) is { } unavailable)
+            {
+                throw unavailable;
+            }
+            command = Again(command);
+        }
+    }
+
+    private async Task<T> WriteAsync<T>(Func<Tx, Task<T>> work, bool isDurable, CancellationToken ct)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            var isCommitting = false;
+            ExceptionDispatchInfo failure;
+            try
+            {
+                await using var connection = await source.OpenConnectionAsync(ct);
+                // Sent along with the first statement.
+                await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.ReadCommitted, CancellationToken.None);
+                var result = await work(new PostgresTx(this, connection, isDurable));
+                isCommitting = true;
+                await transaction.CommitAsync(CancellationToken.None);
+                return result;
+            }
+            catch (NpgsqlException error)
+            {
+                failure = ExceptionDispatchInfo.Capture(error);
+            }
+            catch (Exception error) when (Translate(error) is { } unavailable)
+            {
+                throw unavailable;
+            }
+
+            if (!MayTryAgain((NpgsqlException)failure.SourceException, attempt, isCommitting))
+            {
+                if (Translate(failure.SourceException) is { } unavailable) throw unavailable;
+                failure.Throw();
+            }
+            if (IsOutdated((NpgsqlException)failure.SourceException)) source.Clear();
+            // Not at the same moment as the one that it met.
+            await Task.Delay(RandomNumberGenerator.GetInt32(1, 1 + 8 * attempt), CancellationToken.None);
+        }
+    }
+
+    /// <summary>
+    /// Whether nothing of the transaction stands and another try may end otherwise. When the connection breaks while it commits, nobody knows;
+    /// then the caller is told that it failed, and does not get what it may have made.
+    /// </summary>
+    private static bool MayTryAgain(NpgsqlException error, int attempt, bool isCommitting) => error switch
+    {
+        PostgresException { SqlState: PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected } => attempt < MostAttempts,
+        // Somebody else's row of a moment ago, or a row that went a moment ago: the statements look again.
+        PostgresException { SqlState: PostgresErrorCodes.UniqueViolation or PostgresErrorCodes.ForeignKeyViolation } => attempt < 3,
+        _ => attempt == 1 && !isCommitting && (WasCut(error) || IsOutdated(error)),
+    };
+
+    private static bool WasCut(NpgsqlException error) => error is PostgresException ended
+        ? ended.SqlState is PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown or PostgresErrorCodes.IdleSessionTimeout
+        : error is { IsTransient: true, InnerException: not TimeoutException };
+
+    // "cached plan must not change result type": a column was altered under a prepared statement.
+    private static bool IsOutdated(NpgsqlException error) => error is PostgresException { SqlState: PostgresErrorCodes.FeatureNotSupported };
+
+    /// <summary>For what is not the statement's doing; else null.</summary>
+    private static Exception? Translate(Exception error) => error switch
+    {
+        // Longer than its column, which SQLite does not look at: the caller's doing.
+        PostgresException { SqlState: PostgresErrorCodes.StringDataRightTruncation or PostgresErrorCodes.NumericValueOutOfRange } =>
+            new BadHttpRequestException("A value does not fit into its column.", StatusCodes.Status400BadRequest, error),
+        // Connection, resources, operator, system, login, no such database, internal; a standby; a lock; a conflict that would not end.
+        PostgresException { SqlState: ['0', '8', ..] or ['5', '3' or '7' or '8', ..] or ['2', '8', ..] or ['3', 'D', ..] or ['X', 'X', ..] or ['4', '0', ..]
+            or PostgresErrorCodes.ReadOnlySqlTransaction or PostgresErrorCodes.LockNotAvailable } postgres =>
+            new DatabaseUnavailableException($"PostgreSQL: {postgres.MessageText} ({postgres.SqlState})", error),
+        PostgresException => null,
+        NpgsqlException => new DatabaseUnavailableException($"PostgreSQL: {error.Message}", error),
+        System.Net.Sockets.SocketException or TimeoutException => new DatabaseUnavailableException($"PostgreSQL: {error.Message}", error),
+        ObjectDisposedException => new DatabaseUnavailableException("The server is stopping.", error),
+        _ => null,
+    };
+
+    private static NpgsqlBatchCommand Again(NpgsqlBatchCommand command)
+    {
+        var again = new NpgsqlBatchCommand(command.CommandText);
+        foreach (NpgsqlParameter parameter in command.Parameters) again.Parameters.Add(parameter.Clone());
+        return again;
+    }
+
+    private static (object Value, NpgsqlDbType Type) Spell(object? value) => value switch
+    {
+        null => (DBNull.Value, NpgsqlDbType.Unknown),
+        string text => (Storable(text), NpgsqlDbType.Text),
+        long => (value, NpgsqlDbType.Bigint),
+        int number => ((long)number, NpgsqlDbType.Bigint),
+        UserId id => (id.Number, NpgsqlDbType.Bigint),
+        bool => (value, NpgsqlDbType.Boolean),
+        DateTimeOffset time => (time.UtcDateTime, NpgsqlDbType.TimestampTz),
+        Guid => (value, NpgsqlDbType.Uuid),
+        JsonText json => (Storable(json.Text), NpgsqlDbType.Jsonb),
+        _ => throw new ArgumentException($"A parameter cannot be a {value.GetType().Name}."),
+    };
+
+    /// <summary>PostgreSQL's texts hold neither NUL nor half a surrogate pair: what cannot be there finds nothing, as U+FFFD.</summary>
+    private static string Storable(string text)
+    {
+        if (text.Contains('\0')) text = text.Replace('\0', '\uFFFD');
+        return text.AsSpan().IndexOfAnyInRange('\uD800', '\uDFFF') < 0 ? text : Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(text));
+    }
+
+    private sealed record Statement(string Text, string[] Names)
+    {
+        public NpgsqlDbType[] Types { get; } = [.. Names.Select(_ => NpgsqlDbType.Unknown)];
+    }
+}
+
+/// <summary>A transaction on PostgreSQL. What <see cref="Lock"/> asks for goes along with the next statement.</summary>
+internal sealed class PostgresTx : Tx
+{
+    private static readonly Sql Exclusive = new("SELECT pg_advisory_xact_lock(@key)");
+    private static readonly Sql Shared = new("SELECT pg_advisory_xact_lock_shared(@key)");
+    private static readonly Sql Relaxed = new("SELECT set_config('synchronous_commit', 'off', TRUE)");
+
+    private readonly PostgresDb db;
+    private readonly NpgsqlConnection connection;
+    private readonly List<NpgsqlBatchCommand> waiting = [];
+
+    public PostgresTx(PostgresDb db, NpgsqlConnection connection, bool isDurable)
+    {
+        (this.db, this.connection) = (db, connection);
+        if (!isDurable) waiting.Add(db.Bind(Relaxed, []));
+    }
+
+    public override Task<int> RunAsync(Sql sql, params ReadOnlySpan<(string Name, object? Value)> parameters) => RunAsync(Batch(sql, parameters));
+
+    public override Task<T?> FirstAsync<T>(Sql<T> sql, params ReadOnlySpan<(string Name, object? Value)> parameters) where T : default =>
+        ReadAsync(Batch(sql, parameters), reader => PostgresDb.FirstAsync(reader, sql.Read, CancellationToken.None));
+
+    public override Task<List<T>> AllAsync<T>(Sql<T> sql, params ReadOnlySpan<(string Name, object? Value)> parameters) =>
+        ReadAsync(Batch(sql, parameters), reader => PostgresDb.AllAsync(reader, sql.Read, CancellationToken.None));
+
+    public override async Task ScriptAsync(string script)
+    {
+        await using var command = new NpgsqlCommand(script, connection);
+        await command.ExecuteNonQueryAsync();
+    }
+
+    public override void Lock(string name, bool shared = false)
+    {
+        var key = BitConverter.ToInt64(SHA256.HashData(Encoding.UTF8.GetBytes(name)));
+        waiting.Add(db.Bind(shared ? Shared : Exclusive, [("key", key)]));
+    }
+
+    private NpgsqlBatch Batch(Sql sql, ReadOnlySpan<(string Name, object? Value)> parameters)
+    {
+        var batch = new NpgsqlBatch(connection);
+        foreach (var command in waiting) batch.BatchCommands.Add(command);
+        waiting.Clear();
+        batch.BatchCommands.Add(db.Bind(sql, parameters));
+        return batch;
+    }
+
+    private static async Task<int> RunAsync(NpgsqlBatch batch)
+    {
+        await using (batch)
+        {
+            await batch.ExecuteNonQueryAsync();
+            return Math.Max(0, (int)batch.BatchCommands[^1].RecordsAffected);
+        }
+    }
+
+    private static async Task<T> ReadAsync<T>(NpgsqlBatch batch, Func<NpgsqlDataReader, Task<T>> read)
+    {
+        await using (batch)
+        {
+            await using var reader = await batch.ExecuteReaderAsync();
+            for (var before = batch.BatchCommands.Count - 1; before > 0; before--) await reader.NextResultAsync();
+            return await read(reader);
+        }
+    }
+}

@@ -1,0 +1,194 @@
+using System.Collections.Concurrent;
+using Microsoft.Data.Sqlite;
+
+namespace Gatehouse.Database;
+
+/// <summary>A SQLite file: reads on a few open connections, synchronous since they take microseconds; writes through the one <see cref="Writer"/>.</summary>
+internal sealed class SqliteDb : Db
+{
+    private readonly string path;
+    private readonly SqlTexts texts = new(isPostgres: false);
+    private readonly ConcurrentBag<SqliteSession> idle = [];
+    private readonly Lazy<Writer> writer;
+    private readonly Lock checkpointing = new();
+    private SqliteSession? checkpointer;
+    private bool made;
+    private bool disposed;
+
+    public SqliteDb(string url)
+    {
+        path = DatabaseUrl.SqlitePath(url);
+        writer = new Lazy<Writer>(() => new Writer(path, texts));
+    }
+
+    public override string Name => path;
+
+    public override bool IsThere => File.Exists(path);
+
+    public override Task<T?> FirstAsync<T>(Sql<T> sql, CancellationToken ct, params ReadOnlySpan<(string Name, object? Value)> parameters) where T : default
+    {
+        if (ct.IsCancellationRequested) return Task.FromCanceled<T?>(ct);
+        SqliteSession? session = null;
+        try
+        {
+            session = Rent();
+            var row = session.First(sql, parameters);
+            Return(session);
+            return Task.FromResult(row);
+        }
+        catch (Exception error)
+        {
+            session?.Dispose();
+            return Task.FromException<T?>(Translate(error));
+        }
+    }
+
+    public override Task<List<T>> AllAsync<T>(Sql<T> sql, CancellationToken ct, params ReadOnlySpan<(string Name, object? Value)> parameters)
+    {
+        if (ct.IsCancellationRequested) return Task.FromCanceled<List<T>>(ct);
+        SqliteSession? session = null;
+        try
+        {
+            session = Rent();
+            var rows = session.All(sql, parameters);
+            Return(session);
+            return Task.FromResult(rows);
+        }
+        catch (Exception error)
+        {
+            session?.Dispose();
+            return Task.FromException<List<T>>(Translate(error));
+        }
+    }
+
+    public override async Task<T> ReadAsync<T>(Func<Tx, Task<T>> work, CancellationToken ct)
+    {
+        ct.ThrowIfCancellationRequested();
+        try
+        {
+            MakeFile();
+            using var session = new SqliteSession(path, readOnly: true, texts);
+            session.Execute("BEGIN");
+            return await work(new SqliteTx(session));
+        }
+        catch (SqliteException error)
+        {
+            throw Translate(error);
+        }
+    }
+
+    public override Task<T> WriteAsync<T>(Func<Tx, Task<T>> work, CancellationToken ct) => Open().RunAsync(work, durable: true, ct);
+
+    public override Task<T> WriteRelaxedAsync<T>(Func<Tx, Task<T>> work, CancellationToken ct) => Open().RunAsync(work, durable: false, ct);
+
+    protected override Task<bool> TryWriteAsync(CancellationToken ct) => WriteRelaxedAsync(_ => Task.FromResult(true), ct);
+
+    public override void Checkpoint()
+    {
+        lock (checkpointing)
+        {
+            if (disposed) return;
+            try
+            {
+                checkpointer ??= new SqliteSession(path, readOnly: false, texts);
+                checkpointer.Execute("PRAGMA wal_checkpoint(PASSIVE)");
+            }
+            catch (SqliteException)
+            {
+                // Somebody else is at it, or the disk is full: the next one does it.
+                checkpointer?.Dispose();
+                checkpointer = null;
+            }
+        }
+    }
+
+    public override void Dispose()
+    {
+        lock (checkpointing)
+        {
+            if (disposed) return;
+            disposed = true;
+            checkpointer?.Dispose();
+        }
+        if (writer.IsValueCreated) writer.Value.Dispose();
+        while (idle.TryTake(out var session)) session.Dispose();
+    }
+
+    internal static Exception Translate(Exception error) => error switch
+    {
+        // busy, locked, read-only, interrupted, I/O, corrupt, full, cannot open, locking protocol, not a database
+        SqliteException { SqliteErrorCode: 5 or 6 or 8 or 9 or 10 or 11 or 13 or 14 or 15 or 26 } =>
+            new DatabaseUnavailableException(error.Message, error),
+        _ => error,
+    };
+
+    private Writer Open()
+    {
+        MakeFile();
+        return writer.Value;
+    }
+
+    private SqliteSession Rent()
+    {
+        if (disposed) throw new DatabaseUnavailableException("The server is stopping.");
+        if (idle.TryTake(out var session)) return session;
+        MakeFile();
+        return new SqliteSession(path, readOnly: true, texts);
+    }
+
+    /// <summary>A new database is its owner's alone, as are the files that SQLite puts beside it: it holds hashes and tokens.</summary>
+    private void MakeFile()
+    {
+        // Once: a file that is taken away from under a running server is not replaced by an empty one.
+        if (made) return;
+        try
+        {
+            if (File.Exists(path))
+            {
+                made = true;
+                return;
+            }
+            var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
+            if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+            using var file = new FileStream(path, options);
+            made = true;
+        }
+        catch (IOException) when (File.Exists(path))
+        {
+            // Another process made it.
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new DatabaseUnavailableException($"The database {path} cannot be made: {error.Message}", error);
+        }
+    }
+
+    private void Return(SqliteSession session)
+    {
+        idle.Add(session);
+        if (disposed && idle.TryTake(out var late)) late.Dispose();
+    }
+}
+
+/// <summary>A transaction on SQLite: nothing in it ever waits.</summary>
+internal sealed class SqliteTx(SqliteSession session) : Tx
+{
+    public override Task<int> RunAsync(Sql sql, params ReadOnlySpan<(string Name, object? Value)> parameters) =>
+        Task.FromResult(session.Run(sql, parameters));
+
+    public override Task<T?> FirstAsync<T>(Sql<T> sql, params ReadOnlySpan<(string Name, object? Value)> parameters) where T : default =>
+        Task.FromResult(session.First(sql, parameters));
+
+    public override Task<List<T>> AllAsync<T>(Sql<T> sql, params ReadOnlySpan<(string Name, object? Value)> parameters) =>
+        Task.FromResult(session.All(sql, parameters));
+
+    public override Task ScriptAsync(string script)
+    {
+        session.Execute(script);
+        return Task.CompletedTask;
+    }
+
+    public override void Lock(string name, bool shared = false)
+    {
+    }
+}
