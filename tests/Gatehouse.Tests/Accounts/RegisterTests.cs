@@ -2,6 +2,7 @@ using System.Net;
 using System.Text;
 using System.Text.Json;
 using Gatehouse.Crypto;
+using Gatehouse.Tests.Database;
 using Gatehouse.Tests.Users;
 using Microsoft.Extensions.DependencyInjection;
 using Xunit;
@@ -40,8 +41,8 @@ public sealed class RegisterTests : GatehouseTest
         await Http.PostTextAsync(Path, body).ShouldBeAsync(201, """{"id":1,"username":"mallory","email":"m@example.org","is_staff":false}""");
 
         Assert.Equal(
-            ["1|mallory|||0|0|1|never|2026-07-01 12:00:00.123456"],
-            Database.Rows("SELECT id || '', username, first_name, last_name, is_staff || '', is_superuser || '', is_active || '', COALESCE(last_login, 'never'), date_joined FROM auth_user"));
+            ["1|mallory|||0|0|1|NULL|2026-07-01 12:00:00.123456"],
+            Database.Rows("SELECT id || '', username, first_name, last_name, is_staff || '', is_superuser || '', is_active || '', last_login, date_joined FROM auth_user"));
         Assert.Equal(["0"], Database.Rows("SELECT (SELECT COUNT(*) FROM auth_user_groups) + (SELECT COUNT(*) FROM auth_user_user_permissions) || ''"));
     }
 
@@ -53,7 +54,7 @@ public sealed class RegisterTests : GatehouseTest
 
         await Http.AskAsync(Path, "POST", form).ShouldBeAsync(201, """{"id":1,"username":"mallory","email":"","is_staff":false}""");
         await Http.AskAsync(Path, "POST", multipart).ShouldBeAsync(201, """{"id":2,"username":"trudy","email":"","is_staff":false}""");
-        Assert.Equal(["0", "0"], Database.Rows("SELECT is_staff + is_superuser || '' FROM auth_user"));
+        Assert.Equal(["0|0", "0|0"], Database.Rows("SELECT is_staff, is_superuser FROM auth_user"));
     }
 
     [Fact]
@@ -146,8 +147,9 @@ public sealed class RegisterTests : GatehouseTest
     {
         var response = await RegisterAsync(new { username = new string('\ufdfa', 100), password = Password });
 
-        // As the stack on SQLite: it is kept whole.
-        await response.ShouldBeAsync(201);
+        // As the stack: SQLite keeps it whole, PostgreSQL has no room for it (and Django no answer but a 500).
+        await response.ShouldBeAsync(TestDatabase.IsPostgres ? 400 : 201);
+        if (TestDatabase.IsPostgres) return;
         await NewBrowser().LogInAsync(Database.Rows("SELECT username FROM auth_user").Single(), Password);
     }
 

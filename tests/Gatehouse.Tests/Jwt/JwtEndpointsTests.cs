@@ -165,7 +165,7 @@ public sealed class JwtEndpointsTests : JwtTest
         Clock.Advance(TimeSpan.FromDays(1));
         Assert.Equal(2, await blacklist.FlushExpiredAsync(ct: Ct));
 
-        Assert.Empty(Database.Rows("SELECT jti FROM token_blacklist_outstandingtoken UNION ALL SELECT token_id || '' FROM token_blacklist_blacklistedtoken"));
+        Assert.Empty(Database.Rows("SELECT jti FROM token_blacklist_outstandingtoken UNION ALL SELECT CAST(token_id AS text) FROM token_blacklist_blacklistedtoken"));
     }
 
     // R17

@@ -3,6 +3,7 @@ using System.Text;
 using Gatehouse.Crypto;
 using Gatehouse.Http;
 using Gatehouse.Sessions;
+using Gatehouse.Tests.Database;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Xunit;
@@ -68,6 +69,7 @@ public sealed class ResurrectionTests : GatehouseTest
     [InlineData("\u00e9")]
     public Task A_corrupt_row_is_nobodys_session(string data) => ShouldBeNobodysAsync($"'{data}'");
 
+    [Trait(TestDatabase.SqliteOnly, "yes")]
     [Theory]
     [InlineData("x''")]
     [InlineData("x'ff00fe'")]

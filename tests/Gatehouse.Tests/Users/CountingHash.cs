@@ -16,7 +16,7 @@ internal sealed class CountingHash : PasswordHash
 
     public override string Algorithm => "counting";
 
-    public string Encode(string password, int rounds = Rounds) => $"counting${rounds}${Convert.ToHexString(System.Text.Encoding.UTF8.GetBytes(password))}";
+    public string Encode(string password, int rounds = Rounds) => $"counting${rounds}${Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(password)))}";
 
     public override string Make(string password, string salt)
     {
