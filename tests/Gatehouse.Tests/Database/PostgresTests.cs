@@ -73,6 +73,17 @@ public sealed class PostgresTests : IDisposable
     }
 
     [Fact]
+    public async Task Our_own_tables_hold_what_sqlites_hold()
+    {
+        await MigrateAsync();
+
+        // SQLite's integer has 64 bits.
+        Assert.Equal(
+            ["bigint", "boolean", "text", "timestamp with time zone"],
+            database.Rows("SELECT DISTINCT data_type FROM information_schema.columns WHERE table_schema = 'public' AND table_name LIKE 'gatehouse%' ORDER BY 1"));
+    }
+
+    [Fact]
     public async Task Of_eight_runs_at_once_one_does_the_work()
     {
         var runs = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(MigrateAsync, Ct)));
