@@ -164,6 +164,9 @@ internal sealed class PostgresDb : Db
             if (!MayTryAgain((NpgsqlException)failure.SourceException, attempt, isCommitting))
             {
                 if (Translate(failure.SourceException) is { } unavailable) throw unavailable;
+                // What a row refers to went meanwhile, and stays away: whoever asks again is told what is so now.
+                if (isCommitting && failure.SourceException is PostgresException { SqlState: PostgresErrorCodes.ForeignKeyViolation } broken)
+                    throw new DatabaseUnavailableException($"PostgreSQL: {broken.MessageText} ({broken.SqlState})", broken);
                 failure.Throw();
             }
             if (IsOutdated((NpgsqlException)failure.SourceException)) source.Clear();

@@ -35,12 +35,7 @@ internal sealed class AuthorizedTokensPages(Db db, Scopes scopes, OAuthOptions o
         }
 
         var revoked = await db.WriteAsync(
-            async tx =>
-            {
-                if (await tx.FirstAsync(ById, ("id", id), ("user", user.Id)) is null) return false;
-                await OAuthTokens.RevokeAccessAsync(tx, id, clock.GetUtcNow());
-                return true;
-            },
+            async tx => await tx.FirstAsync(ById, ("id", id), ("user", user.Id)) is not null && await OAuthTokens.RevokeAccessAsync(tx, id, clock.GetUtcNow()),
             ct);
         return revoked ? new DjangoRedirect(path) : HtmlPage.NotFound();
     }

@@ -87,10 +87,11 @@ internal sealed class OAuthTokens(Db db, GatehouseOptions options)
     private static readonly Sql DeleteUsersAccess = new("DELETE FROM oauth2_provider_accesstoken WHERE user_id = @user");
 
     /// <summary>Ends an access token and the refresh token that would replace it (DOT <c>revoke_access_token</c>).</summary>
-    public static async Task RevokeAccessAsync(Tx tx, long id, DateTimeOffset now)
+    /// <returns>False when it was gone: ended, or replaced by a refresh that came first.</returns>
+    public static async Task<bool> RevokeAccessAsync(Tx tx, long id, DateTimeOffset now)
     {
         await tx.RunAsync(RevokeItsRefresh, ("now", now), ("id", id));
-        await tx.RunAsync(DeleteAccess, ("id", id));
+        return await tx.RunAsync(DeleteAccess, ("id", id)) == 1;
     }
 
     private static readonly Sql RevokeItsRefresh = new(

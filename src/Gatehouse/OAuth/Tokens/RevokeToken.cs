@@ -42,8 +42,9 @@ internal sealed class RevokeToken(Db db, ClientAuthentication clients, OAuthOpti
     private async Task<bool> RevokeAccessAsync(Tx tx, string checksum, Client client)
     {
         var found = await tx.AllAsync(AccessTokens, ("checksum", checksum), ("client", client.Id));
-        foreach (var id in found) await OAuthTokens.RevokeAccessAsync(tx, id, clock.GetUtcNow());
-        return found.Count > 0;
+        var ended = false;
+        foreach (var id in found) ended |= await OAuthTokens.RevokeAccessAsync(tx, id, clock.GetUtcNow());
+        return ended;
     }
 
     private async Task<bool> RevokeRefreshAsync(Tx tx, string checksum, Client client)

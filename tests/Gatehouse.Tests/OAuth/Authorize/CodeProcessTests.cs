@@ -76,7 +76,7 @@ public sealed class CodeProcessTests : IDisposable
             Assert.Equal([$"{codes}"], Rows("SELECT (SELECT count(*) FROM oauth2_provider_grant) + (SELECT count(*) FROM gatehouse_oauth_used_code) || ''"));
             Assert.Equal(
                 Rows("SELECT count(*) || '' FROM gatehouse_oauth_used_code"),
-                Rows("SELECT count(*) || '' FROM gatehouse_oauth_used_code c JOIN oauth2_provider_accesstoken t ON t.token_checksum = c.token_checksum JOIN oauth2_provider_refreshtoken r ON r.access_token_id = t.id AND r.token_family = c.token_family"));
+                Rows("SELECT count(*) || '' FROM gatehouse_oauth_used_code c JOIN oauth2_provider_accesstoken t ON t.token_checksum = c.token_checksum JOIN oauth2_provider_refreshtoken r ON r.access_token_id = t.id AND CAST(r.token_family AS text) = c.token_family"));
             Assert.Equal(Rows("SELECT count(*) || '' FROM gatehouse_oauth_used_code"), Rows("SELECT count(*) || '' FROM oauth2_provider_accesstoken"));
             Assert.Empty(database.BrokenReferences());
         }

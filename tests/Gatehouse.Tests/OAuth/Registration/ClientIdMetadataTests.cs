@@ -269,7 +269,8 @@ public sealed class ClientIdMetadataTests : GatehouseTest
 
         Assert.All(errors, error => Assert.Equal("invalid_grant", error));
         Assert.Equal("1", Row("COUNT(*)"));
-        Assert.InRange(outside.Asked.Count, 1, 2);
+        // Each server asks once, and on PostgreSQL again for who had looked before and comes after.
+        Assert.InRange(outside.Asked.Count, 1, TestDatabase.IsPostgres ? 8 : 2);
     }
 
     // C10, C11: whoever asks for documents that never come waits alone.
@@ -367,7 +368,7 @@ public sealed class ClientIdMetadataTests : GatehouseTest
             """;
         Database.Execute($"""
             {Access("access", "2027-01-01 00:00:01")}{Access("dead-access", now)}{Refresh("refresh", "NULL")}{Refresh("dead-refresh", "'2026-01-01'")}
-            INSERT INTO oauth2_provider_idtoken (jti, expires, scope, created, updated, application_id) VALUES ('a', '2027-01-02', '', '2026-01-01', '2026-01-01', {Client("id")});
+            INSERT INTO oauth2_provider_idtoken (jti, expires, scope, created, updated, application_id) VALUES ('{new string('a', 32)}', '2027-01-02', '', '2026-01-01', '2026-01-01', {Client("id")});
             INSERT INTO oauth2_provider_grant (code, expires, redirect_uri, scope, application_id, user_id, created, updated, code_challenge, code_challenge_method, nonce, claims, resource)
                 VALUES ('a', '2027-01-02', '', '', {Client("grant")}, {alice.Id}, '2026-01-01', '2026-01-01', '', '', '', '', '[]');
             UPDATE oauth2_provider_application SET cimd_expires_at = '{now}' WHERE client_id LIKE '%/fresh';

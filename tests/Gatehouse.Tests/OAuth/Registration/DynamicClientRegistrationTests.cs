@@ -392,7 +392,7 @@ public sealed class DynamicClientRegistrationTests : GatehouseTest
         foreach (var (id, letter) in ids.Zip("ab"))
         {
             Database.Execute($"""
-                INSERT INTO oauth2_provider_idtoken (id, jti, expires, scope, created, updated, application_id, user_id) VALUES ({id}, '{letter}', '2030-01-01', '', '2026-01-01', '2026-01-01', {id}, {alice.Id});
+                INSERT INTO oauth2_provider_idtoken (id, jti, expires, scope, created, updated, application_id, user_id) VALUES ({id}, '{new string(letter, 32)}', '2030-01-01', '', '2026-01-01', '2026-01-01', {id}, {alice.Id});
                 INSERT INTO oauth2_provider_refreshtoken (token, token_checksum, access_token_id, application_id, user_id, created, updated, resource)
                     SELECT '{letter}', '{letter}', id, {id}, {alice.Id}, '2026-01-01', '2026-01-01', '[]' FROM oauth2_provider_accesstoken WHERE application_id = {id};
                 UPDATE oauth2_provider_accesstoken SET id_token_id = {id} WHERE application_id = {id};
