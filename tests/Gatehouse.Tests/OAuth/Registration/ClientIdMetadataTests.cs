@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Gatehouse.OAuth.Registration;
+using Gatehouse.Tests.Database;
 using Microsoft.Extensions.DependencyInjection;
 using Xunit;
 
