@@ -61,7 +61,8 @@ internal static class RunServer
 
     internal static WebApplication Build(CommandContext context, IPEndPoint address)
     {
-        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions());
+        // Settings are read once. Watching their files for changes is watching the folder, and each page that is written to a database in it.
+        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { Args = ["--hostBuilder:reloadConfigOnChange=false"] });
         builder.Logging.ClearProviders().AddSimpleConsole(console =>
         {
             console.SingleLine = true;

@@ -40,6 +40,17 @@ public sealed class StartTests : IDisposable
         Assert.Equal(["gatehouse.db", "secret-key"], Directory.GetFiles(Data).Select(Path.GetFileName).Order(StringComparer.Ordinal));
     }
 
+    // The database is in that folder, and each page that is written to it would be an event for the server to read.
+    [Fact]
+    public async Task The_server_does_not_watch_its_folder_for_changes()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "This test looks into /proc.");
+        await using var gatehouse = GatehouseProcess.Serve(folder.Path);
+        await gatehouse.AddressAsync();
+
+        Assert.DoesNotContain(Directory.GetFiles($"/proc/{gatehouse.Id}/fd"), open => new FileInfo(open).LinkTarget == "anon_inode:inotify");
+    }
+
     [Fact]
     public async Task A_key_that_is_gone_from_a_database_in_use_is_not_made_anew()
     {
