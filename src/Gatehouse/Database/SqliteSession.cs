@@ -26,7 +26,14 @@ internal sealed class SqliteSession : IDisposable
         // busy_timeout first: each of the others may meet another program's lock.
         Execute($"PRAGMA busy_timeout = {DbDefaults.LockTimeoutSeconds * 1000}");
         // WAL is kept in the file, so only the writer turns it on: a file that is merely read stays as it is.
-        if (!readOnly) Execute("PRAGMA journal_mode = WAL");
+        if (!readOnly)
+        {
+            Execute("PRAGMA journal_mode = WAL");
+            // Pages: a token's rows and index entries are some twenty, most of them changed again soon, and a checkpoint writes each once.
+            Execute("PRAGMA wal_autocheckpoint = 4000");
+            // KiB: what many writes together change, with room for the pages that the next will change.
+            Execute("PRAGMA cache_size = -16384");
+        }
         Execute("PRAGMA synchronous = FULL");
         Execute("PRAGMA foreign_keys = ON");
         if (readOnly)
