@@ -52,7 +52,9 @@ internal sealed class ServerMetadata(GatehouseOptions root, OidcKeys keys, Scope
             Write(json, "revocation_endpoint_auth_methods_supported", methods);
             Write(json, "introspection_endpoint_auth_methods_supported", isDjango ? options.OAuth2TokenEndpointAuthMethodsSupported : methods.Except(["none"]));
             if (options.OidcEnabled && keys.Algorithms.Count > 0) json.WriteString("jwks_uri", At(http, ".well-known/jwks.json"));
-            if (!isDjango) WriteBeyond(http, json);
+            if (isDjango) return;
+            foreach (var endpoint in (string[])["revocation", "introspection"]) Write(json, endpoint + "_endpoint_auth_signing_alg_values_supported", SigningAlgorithms);
+            WriteBeyond(http, json);
         });
     }
 
@@ -166,8 +168,7 @@ internal sealed class ServerMetadata(GatehouseOptions root, OidcKeys keys, Scope
         foreach (var (name, endpoint) in ((string, string)[])
             [("device_authorization_endpoint", "device-authorization/"), ("pushed_authorization_request_endpoint", "par/")])
             if (IsMapped(options.Path + endpoint)) json.WriteString(name, At(http, endpoint));
-        // RFC 8414 §2 wants it where clients may sign.
-        Write(json, "token_endpoint_auth_signing_alg_values_supported", options.ClientAssertionPrivateKeyJwtAlgs.Concat(options.ClientAssertionClientSecretJwtAlgs));
+        Write(json, "token_endpoint_auth_signing_alg_values_supported", SigningAlgorithms);
         if (options is { ParEnabled: true, RequirePushedAuthorizationRequests: true }) json.WriteBoolean("require_pushed_authorization_requests", true);
     }
 
@@ -195,6 +196,9 @@ internal sealed class ServerMetadata(GatehouseOptions root, OidcKeys keys, Scope
     /// <summary>Public clients prove nothing, others sign, and programs look whether they may.</summary>
     private IEnumerable<string> AuthMethods(IEnumerable<string> methods) =>
         isDjango ? methods : methods.Concat([ClientAssertions.PrivateKeyJwt, ClientAssertions.ClientSecretJwt, "none"]).Distinct();
+
+    /// <summary>Of clients that sign: RFC 8414 §2 wants them told for each endpoint where one may.</summary>
+    private IEnumerable<string> SigningAlgorithms => options.ClientAssertionPrivateKeyJwtAlgs.Concat(options.ClientAssertionClientSecretJwtAlgs);
 
     private static void Write(Utf8JsonWriter json, string name, IEnumerable<string> values)
     {
