@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Text;
 using Microsoft.AspNetCore.Http;
@@ -22,6 +23,22 @@ internal sealed class HtmlPage(int status, string title, string body, bool wide 
 
     /// <summary>Text for HTML, quotes included.</summary>
     public static string Escape(string text) => WebUtility.HtmlEncode(text);
+
+    /// <summary>
+    /// Text for HTML that strangers chose to be called by, without what would turn, hide or break the text around it: controls, marks of
+    /// direction, broken halves of characters. It belongs into <c>bdi</c>.
+    /// </summary>
+    public static string EscapeName(string text)
+    {
+        var plain = new StringBuilder(text.Length);
+        foreach (var rune in text.EnumerateRunes())
+        {
+            var isPlain = Rune.GetUnicodeCategory(rune) is not (UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator
+                or UnicodeCategory.ParagraphSeparator or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned);
+            plain.Append(isPlain ? rune.ToString() : "\uFFFD");
+        }
+        return Escape(plain.ToString());
+    }
 
     public static HtmlPage NotFound() => new(404, "Not Found", "<h1>Not Found</h1>\n<p>The requested resource was not found on this server.</p>");
 

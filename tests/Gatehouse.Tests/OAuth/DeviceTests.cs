@@ -27,7 +27,7 @@ public sealed class DeviceTests : OAuthPagesTest
         Assert.Contains($"value=\"{user}\"", await page.TextAsync(), StringComparison.Ordinal);
         var entered = await browser.SubmitAsync("/o/device/", ("user_code", user));
         var confirm = await (await browser.GetAsync(entered.Header("Location")!)).TextAsync();
-        Assert.Contains("The tv requests access", confirm, StringComparison.Ordinal);
+        Assert.Contains("<bdi>The tv</bdi> requests access", confirm, StringComparison.Ordinal);
         Assert.Contains("<li>Reading scope</li>", confirm, StringComparison.Ordinal);
         Assert.Contains(user, confirm, StringComparison.Ordinal);
         var decided = await browser.SubmitAsync(entered.Header("Location")!, ("action", "accept"));

@@ -140,6 +140,25 @@ public sealed partial class OAuthAttackTests : AuthorizeTest
         }
     }
 
+    // C7: on every page that names a client, not only the one that asks.
+    [Fact]
+    public async Task What_a_client_is_called_turns_no_page_around()
+    {
+        Client("web", name: "Bank\u202eknab<b>");
+        Client("tv", "", Device, "public", name: "Bank\u202eknab<b>");
+        await TokensAsync(ExchangeAsync("web", await CodeAsync("web")));
+        var device = await (await Http.PostAsync("/o/device-authorization/", new FormUrlEncodedContent([new("client_id", "tv"), new("scope", "read")]), Ct)).JsonAsync();
+        var confirm = await Alice.SubmitAsync("/o/device/", ("user_code", (string)device["user_code"]!));
+        var token = Database.Rows("SELECT id || '' FROM oauth2_provider_accesstoken").Single();
+
+        foreach (var path in new[] { Url("web"), confirm.Header("Location")!, "/o/logout/?client_id=web", "/o/authorized_tokens/", $"/o/authorized_tokens/{token}/delete/" })
+        {
+            var page = await (await Alice.GetAsync(path)).TextAsync();
+            Assert.Contains("<bdi>Bank\uFFFDknab&lt;b&gt;</bdi>", page, StringComparison.Ordinal);
+            Assert.DoesNotContain("\u202e", page, StringComparison.Ordinal);
+        }
+    }
+
     // R8
     [Fact]
     public async Task A_token_whose_answer_could_not_be_written_is_not_used_up()

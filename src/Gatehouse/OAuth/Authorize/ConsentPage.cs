@@ -59,13 +59,13 @@ internal static class ConsentPage
         var target = new Uri(request.RedirectUri);
         var isWeb = target.Scheme is "http" or "https";
         var html = new StringBuilder()
-            .Append(CultureInfo.InvariantCulture, $"<h1>Authorize <bdi>{Name(client)}</bdi>?</h1>\n")
+            .Append(CultureInfo.InvariantCulture, $"<h1>Authorize <bdi>{HtmlPage.EscapeName(client.ToString())}</bdi>?</h1>\n")
             .Append(isWeb
                 ? $"<p>You will be sent to</p>\n<p class=\"host\">{HtmlPage.Escape(Host(target))}</p>\n"
                 : $"<p>You will be sent to the application that opens</p>\n<p class=\"host\">{HtmlPage.Escape(target.Scheme)}:</p>\n");
         if (isWeb && target.IsLoopback) html.Append("<p>That is a program on your own device.</p>\n");
         if (client.RegistrationSource is "dcr" or "cimd") html.Append("<p class=\"warning\"><strong>Unverified:</strong> this application registered itself. Go on only if you trust the address above.</p>\n");
-        html.Append(CultureInfo.InvariantCulture, $"<p>You are logged in as <bdi>{HtmlPage.Escape(Plain(user.Username))}</bdi>.</p>\n");
+        html.Append(CultureInfo.InvariantCulture, $"<p>You are logged in as <bdi>{HtmlPage.EscapeName(user.Username)}</bdi>.</p>\n");
 
         html.Append("<form id=\"authorizationForm\" method=\"post\">\n");
         AppendFields(html, http, field => Initial(request, field));
@@ -97,7 +97,7 @@ internal static class ConsentPage
 
     private static void AppendFields(StringBuilder html, HttpContext http, Func<string, string?> value)
     {
-        AppendHidden(html, "csrfmiddlewaretoken", Sessions.SessionExtensions.GetCsrfToken(http));
+        html.Append(http.CsrfField()).Append('\n');
         foreach (var field in Fields) AppendHidden(html, field, value(field));
     }
 
@@ -107,21 +107,6 @@ internal static class ConsentPage
     // The first button is the one that the enter key presses.
     private static void AppendButtons(StringBuilder html) =>
         html.Append("<input type=\"submit\" class=\"quiet\" value=\"Cancel\">\n<input type=\"submit\" name=\"allow\" value=\"Authorize\">\n</form>");
-
-    private static string Name(Client client) => HtmlPage.Escape(Plain(client.ToString()));
-
-    /// <summary>Without what would turn, hide or break the text around it: controls, marks of direction, broken halves of characters.</summary>
-    private static string Plain(string text)
-    {
-        var plain = new StringBuilder(text.Length);
-        foreach (var rune in text.EnumerateRunes())
-        {
-            var isPlain = Rune.GetUnicodeCategory(rune) is not (UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator
-                or UnicodeCategory.ParagraphSeparator or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned);
-            plain.Append(isPlain ? rune.ToString() : "\uFFFD");
-        }
-        return plain.ToString();
-    }
 
     private static string Host(Uri target) => target.IsDefaultPort ? target.Host : $"{target.Host}:{target.Port}";
 }

@@ -130,7 +130,7 @@ internal sealed class DevicePages(Db db, ClientStore clients, Scopes scopes, Thr
     private HtmlPage ConfirmForm(HttpContext http, Client client, DeviceGrant grant) => new(
         StatusCodes.Status200OK, "Accept or Deny",
         $"""
-        <h1>{HtmlPage.Escape(client.ToString())} requests access to the following scopes:</h1>
+        <h1><bdi>{HtmlPage.EscapeName(client.ToString())}</bdi> requests access to the following scopes:</h1>
         <ul>
         {string.Join('\n', TokenText.Words(grant.Scope).Select(scope => $"<li>{HtmlPage.Escape(scopes.All.TryGetValue(scope, out var words) ? words : scope)}</li>"))}
         </ul>

@@ -147,9 +147,9 @@ internal sealed class RPInitiatedLogout(GatehouseOptions root, ClientStore clien
         var who = await login.UserAsync(http);
         var fields = Fields.Select(field => $"<input type=\"hidden\" name=\"{field}\"{(values(field) is { Length: > 0 } value ? $" value=\"{HtmlPage.Escape(value)}\"" : "")}>\n");
         var html =
-            $"<h1>Confirm Logout{(client is null ? "" : $" requested by <bdi>{HtmlPage.Escape(client.ToString())}</bdi>")}</h1>\n"
-            + (who is null ? "" : $"<p>You are logged in as <bdi>{HtmlPage.Escape(who.Username)}</bdi>.</p>\n")
-            + $"<form id=\"authorizationForm\" method=\"post\">\n<input type=\"hidden\" name=\"csrfmiddlewaretoken\" value=\"{http.GetCsrfToken()}\">\n"
+            $"<h1>Confirm Logout{(client is null ? "" : $" requested by <bdi>{HtmlPage.EscapeName(client.ToString())}</bdi>")}</h1>\n"
+            + (who is null ? "" : $"<p>You are logged in as <bdi>{HtmlPage.EscapeName(who.Username)}</bdi>.</p>\n")
+            + $"<form id=\"authorizationForm\" method=\"post\">\n{http.CsrfField()}\n"
             + string.Concat(fields)
             + string.Concat(errors.Select(error => $"<ul class=\"errorlist\"><li>{error.Field}: {error.Message}</li></ul>\n"))
             + "<input type=\"submit\" class=\"quiet\" value=\"Cancel\">\n<input type=\"submit\" name=\"allow\" value=\"Logout\">\n</form>";

@@ -31,7 +31,7 @@ internal sealed class AuthorizedTokensPages(Db db, Scopes scopes, OAuthOptions o
             if (await db.FirstAsync(ById, ct, ("id", id), ("user", user.Id)) is not { } shown) return HtmlPage.NotFound();
             return Page(
                 "Are you sure you want to delete this token?",
-                $"<p>{HtmlPage.Escape(shown.Application)} will no longer act for you with it.</p>\n<form method=\"post\">\n{http.CsrfField()}\n<input type=\"submit\" value=\"Delete\">\n</form>");
+                $"<p><bdi>{HtmlPage.EscapeName(shown.Application)}</bdi> will no longer act for you with it.</p>\n<form method=\"post\">\n{http.CsrfField()}\n<input type=\"submit\" value=\"Delete\">\n</form>");
         }
 
         var revoked = await db.WriteAsync(
@@ -42,10 +42,10 @@ internal sealed class AuthorizedTokensPages(Db db, Scopes scopes, OAuthOptions o
 
     private string Item(Listed token)
     {
-        var name = HtmlPage.Escape(token.Application);
+        var name = HtmlPage.EscapeName(token.Application);
         var words = TokenText.Words(token.Scope);
         var granted = scopes.All.Where(scope => words.Contains(scope.Key)).Select(scope => $"<li>{HtmlPage.Escape(scope.Key)}: {HtmlPage.Escape(scope.Value)}</li>");
-        return $"<li>{name} (<a href=\"{path}{token.Id}/delete/\" aria-label=\"revoke {name}\">revoke</a>)\n<ul>{string.Concat(granted)}</ul></li>";
+        return $"<li><bdi>{name}</bdi> (<a href=\"{path}{token.Id}/delete/\" aria-label=\"revoke {name}\">revoke</a>)\n<ul>{string.Concat(granted)}</ul></li>";
     }
 
     private static HtmlPage Page(string title, string body) => new(StatusCodes.Status200OK, title, $"<h1>{title}</h1>\n{body}", wide: true);
