@@ -83,7 +83,20 @@ internal static class OAuthSetup
         if (options.AuthenticationServerExpTimeZone is not ("UTC" or "")) throw Wrong("AUTHENTICATION_SERVER_EXP_TIME_ZONE", "can only be UTC, as RFC 7662 has it.");
         if (options.ResourceServerIntrospectionCredentials.Count is not (0 or 2)) throw Wrong("RESOURCE_SERVER_INTROSPECTION_CREDENTIALS", "takes a client id and its secret.");
         CheckResourceServer(options, root);
-        if (options.DcrThrottleRate.Length > 0) Rate(options.DcrThrottleRate);
+        if (options.DcrThrottleRate.Length > 0) Rate(nameof(options.DcrThrottleRate), options.DcrThrottleRate);
+        if (options.DeviceUserCodeThrottleRate is { Length: > 0 } rate) Rate(nameof(options.DeviceUserCodeThrottleRate), rate);
+        CheckWhatGoesTogether(options);
+    }
+
+    /// <summary>A setting that has no effect beside another misleads whoever wrote it.</summary>
+    private static void CheckWhatGoesTogether(OAuthOptions options)
+    {
+        if (options is { RequirePushedAuthorizationRequests: true, ParEnabled: false })
+            throw Wrong("REQUIRE_PUSHED_AUTHORIZATION_REQUESTS", "is true, but PAR_ENABLED is false: no client could ask for anything. Take one of them out.");
+        if (options is { CompliantBcpRfc9700TokenStorage: true, RefreshTokenGracePeriodSeconds: > 0 } && (options.AccessTokenGenerator ?? options.RefreshTokenGenerator) is not null)
+            throw Wrong("REFRESH_TOKEN_GRACE_PERIOD_SECONDS", "cannot work with a generator of your own where tokens are kept as checksums only (COMPLIANT_BCP_RFC9700_TOKEN_STORAGE): the pair could not be given again. Set it to 0.");
+        if (options.CimdAllowedHosts.Count > 0 && options.CimdRegistrationPermission is null && !Registration.RegistrationPermissions.ListsHosts(options))
+            throw Wrong("CIMD_ALLOWED_HOSTS", "has no effect without HostAllowlistCIMDPermission in CIMD_REGISTRATION_PERMISSION_CLASSES: any host could register.");
     }
 
     /// <summary>An API that cannot ask refuses everybody: it had better not start.</summary>
@@ -92,16 +105,21 @@ internal static class OAuthSetup
         var signs = new[] { options.ResourceServerIntrospectionJwtClientId, options.ResourceServerIntrospectionJwtPrivateKey, options.ResourceServerIntrospectionJwtAudience };
         if (signs.Any(one => one.Length > 0) && signs.Any(one => one.Length == 0))
             throw Wrong("RESOURCE_SERVER_INTROSPECTION_JWT_CLIENT_ID, …_PRIVATE_KEY and …_AUDIENCE", "belong together: one of them is missing.");
-        if (options.ResourceServerIntrospectionUrl is not { Length: > 0 } url) return;
+        var hasCredentials = options.ResourceServerAuthToken.Length > 0 || options.ResourceServerIntrospectionCredentials.Count > 0 || signs[0].Length > 0;
+        if (options.ResourceServerIntrospectionUrl is not { Length: > 0 } url)
+        {
+            if (hasCredentials) throw Wrong("RESOURCE_SERVER_INTROSPECTION_URL", "is missing, though there is something to ask with: no other server would ever be asked.");
+            return;
+        }
         if (!Uri.TryCreate(url, UriKind.Absolute, out var address) || address.Scheme is not ("http" or "https") || address.UserInfo.Length > 0)
             throw Wrong("RESOURCE_SERVER_INTROSPECTION_URL", "must be an https address.");
         if (address.Scheme == "http" && !address.IsLoopback && root.Profile != Profile.Django)
             throw Wrong("RESOURCE_SERVER_INTROSPECTION_URL", "begins with http: tokens would cross the network in the clear. Write https.");
-        if (options.ResourceServerAuthToken.Length == 0 && options.ResourceServerIntrospectionCredentials.Count == 0 && signs[0].Length == 0)
+        if (!hasCredentials)
             throw Wrong("RESOURCE_SERVER_INTROSPECTION_URL", "needs RESOURCE_SERVER_AUTH_TOKEN, RESOURCE_SERVER_INTROSPECTION_CREDENTIALS or RESOURCE_SERVER_INTROSPECTION_JWT_CLIENT_ID beside it.");
     }
 
-    private static void Rate(string text)
+    private static void Rate(string name, string text)
     {
         try
         {
@@ -109,7 +127,7 @@ internal static class OAuthSetup
         }
         catch (ArgumentException error)
         {
-            throw new SettingException($"OAuth:DcrThrottleRate: {error.Message}", error);
+            throw new SettingException($"OAuth:{name}: {error.Message}", error);
         }
     }
 

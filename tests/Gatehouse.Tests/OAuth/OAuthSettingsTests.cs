@@ -57,6 +57,9 @@ public sealed class OAuthSettingsTests : GatehouseTest
     [InlineData("""{"OIDC_ISS_ENDPOINT":"https://id.example.com/?a=1"}""", "OIDC_ISS_ENDPOINT")]
     [InlineData("""{"AUTHENTICATION_SERVER_EXP_TIME_ZONE":"Europe/Paris"}""", "AUTHENTICATION_SERVER_EXP_TIME_ZONE")]
     [InlineData("""{"RESOURCE_SERVER_INTROSPECTION_CREDENTIALS":["id"]}""", "RESOURCE_SERVER_INTROSPECTION_CREDENTIALS")]
+    [InlineData("""{"RESOURCE_SERVER_AUTH_TOKEN":"token"}""", "RESOURCE_SERVER_INTROSPECTION_URL")]
+    [InlineData("""{"REQUIRE_PUSHED_AUTHORIZATION_REQUESTS":true,"PAR_ENABLED":false}""", "REQUIRE_PUSHED_AUTHORIZATION_REQUESTS")]
+    [InlineData("""{"CIMD_ALLOWED_HOSTS":["client.example"]}""", "HostAllowlistCIMDPermission")]
     [InlineData("""{"OAUTH2_VALIDATOR_CLASS":"app.Validator"}""", "AdditionalClaims")]
     [InlineData("""{"SCOPES_BACKEND_CLASS":"app.Scopes"}""", "ScopesBackend")]
     [InlineData("""{"ACCESS_TOKEN_GENERATOR":"app.make"}""", "AccessTokenGenerator")]
@@ -78,6 +81,19 @@ public sealed class OAuthSettingsTests : GatehouseTest
     {
         await StartServerAsync(options => Apply(section, options));
         await Http.GetAsync("/health/live", Ct).ShouldBeAsync(200);
+    }
+
+    [Fact]
+    public async Task What_has_no_effect_beside_another_setting_stops_the_start()
+    {
+        Assert.Contains("OAuth:DeviceUserCodeThrottleRate", await RefusalAsync(options => options.OAuth.DeviceUserCodeThrottleRate = "often"), StringComparison.Ordinal);
+        Assert.Contains("OAuth:DcrThrottleRate", await RefusalAsync(options => options.OAuth.DcrThrottleRate = "often"), StringComparison.Ordinal);
+        Assert.Contains("REFRESH_TOKEN_GRACE_PERIOD_SECONDS", await RefusalAsync(options =>
+        {
+            options.OAuth.CompliantBcpRfc9700TokenStorage = true;
+            options.OAuth.RefreshTokenGracePeriodSeconds = 60;
+            options.OAuth.AccessTokenGenerator = () => "token";
+        }), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -46,11 +46,13 @@ internal static class RegistrationPermissions
     public static async ValueTask<bool> AllowAsync(OAuthOptions options, string clientId, CancellationToken ct)
     {
         if (options.CimdRegistrationPermissionClasses.Count == 0) return false;
-        if (options.CimdRegistrationPermissionClasses.Any(name => LastPart(name) == ListedHosts)
-            && !(StrictUri.Read(clientId)?.Host is { } host && options.CimdAllowedHosts.Count > 0 && RequestHost.IsAllowed(host.Contains(':') ? $"[{host}]" : host, options.CimdAllowedHosts)))
+        if (ListsHosts(options) && !(StrictUri.Read(clientId)?.Host is { } host && options.CimdAllowedHosts.Count > 0 && RequestHost.IsAllowed(host.Contains(':') ? $"[{host}]" : host, options.CimdAllowedHosts)))
             return false;
         return options.CimdRegistrationPermission is not { } own || await own(clientId, ct);
     }
+
+    /// <summary>Whether <c>CIMD_ALLOWED_HOSTS</c> is asked.</summary>
+    public static bool ListsHosts(OAuthOptions options) => options.CimdRegistrationPermissionClasses.Any(name => LastPart(name) == ListedHosts);
 
     // A session goes along with requests that other sites send; a bearer token does not.
     private static async ValueTask<bool> IsAuthenticatedAsync(HttpContext http) =>
