@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text;
 using Gatehouse.Http;
-using Gatehouse.OAuth.Clients;
 using Gatehouse.Users;
 using Microsoft.AspNetCore.Http;
 
