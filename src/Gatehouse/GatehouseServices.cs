@@ -51,7 +51,7 @@ public static class GatehouseServices
 
         // foundation
         services.AddSingleton(s => Db.Open(s.GetRequiredService<GatehouseOptions>().Database));
-        services.AddSingleton<Migrations>();
+        services.AddSingleton(s => new Migrations(s.GetRequiredService<Db>(), s.GetRequiredService<TimeProvider>(), s.GetRequiredService<GatehouseOptions>().OAuth.Enabled != false));
         services.AddSingleton<Fixtures>();
         services.AddSingleton(s => GatehouseSetup.PasswordHashes(s.GetRequiredService<GatehouseOptions>(), s.GetRequiredService<ILogger<PasswordHashes>>()));
         services.AddSingleton(s => GatehouseSetup.PasswordWork(s.GetRequiredService<GatehouseOptions>().PasswordWork));
@@ -119,6 +119,7 @@ public static class GatehouseServices
     private static void AddOAuth(this IServiceCollection services)
     {
         services.AddSingleton(s => s.GetRequiredService<GatehouseOptions>().OAuth);
+        services.AddSingleton<OAuthApp>();
         services.AddSingleton(s => new Scopes(s.GetRequiredService<OAuthOptions>() is var oauth && oauth.ScopesBackend is { } own ? own : new SettingsScopes(oauth)));
 
         // clients

@@ -2,6 +2,7 @@ using Gatehouse.AuthTokens;
 using Gatehouse.Crypto;
 using Gatehouse.Database;
 using Gatehouse.Jwt;
+using Gatehouse.OAuth;
 using Gatehouse.OAuth.OpenId;
 using Gatehouse.Users;
 using Gatehouse.Views;
@@ -33,6 +34,7 @@ internal sealed class GatehouseStart(IServiceProvider services, GatehouseOptions
         if (options.OAuth.OidcEnabled) services.GetRequiredService<OidcKeys>().Prepare();
         await migrations.ApplyAsync(cancellationToken);
         if (options.IsSecretKeyDoubtful && await accounts.AnyAsync(cancellationToken)) throw SecretKeyFile.Refuse(options.DataFolder, services.GetRequiredService<Db>().Name);
+        await services.GetRequiredService<OAuthApp>().PrepareAsync(migrations, cancellationToken);
         await services.GetRequiredService<TokenBlacklist>().PrepareAsync(cancellationToken);
     }
 

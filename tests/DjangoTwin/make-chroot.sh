@@ -1,21 +1,25 @@
 #!/usr/bin/env bash
-# make-chroot.sh [SUITE]: the real stack as Debian packages it, in a chroot; prints its folder. SUITE is Debian's name of a release,
+# make-chroot.sh [--check] [SUITE]: the real stack as Debian packages it, in a chroot; prints its folder. SUITE is Debian's name of a release,
 # forky if none is given: Django 5.2, Django REST framework, simplejwt, django-oauth-toolkit, gunicorn, drivers and password hashes.
 #
-# A chroot that is there already is kept. Folder: DJANGO_TWIN_CACHE, otherwise /var/cache/gatehouse. Packages: from the Debian mirror
+# A chroot that is there already is kept; --check only says, by its exit code, whether it is there. Folder: DJANGO_TWIN_CACHE, otherwise /var/cache/gatehouse. Packages: from the Debian mirror
 # that this machine's apt uses. Needs root, debootstrap, and a machine with Debian.
 set -euo pipefail
+check=
+if [ "${1:-}" = --check ]; then check=yes; shift; fi
 suite=${1:-forky}
 cache=${DJANGO_TWIN_CACHE:-/var/cache/gatehouse}
 root=$cache/django-$suite
 packages=python3-django,python3-djangorestframework,python3-djangorestframework-simplejwt,python3-django-oauth-toolkit
-packages+=,gunicorn,python3-psycopg,python3-psycopg-c,python3-argon2,python3-bcrypt
+# python3-cffi-backend is named since debootstrap does not see that it provides what python3-cryptography wants.
+packages+=,gunicorn,python3-cffi-backend,python3-psycopg,python3-psycopg-c,python3-argon2,python3-bcrypt
 case $suite in bookworm) packages=${packages//python3-psycopg,python3-psycopg-c/python3-psycopg2} ;; esac
 
 fail() { echo "make-chroot.sh: $1" >&2; exit 1; }
 whole() { [ "$(cat "$root/made-of" 2>/dev/null)" = "$packages" ]; }
 remove() { if [ -e "$1" ]; then rm -rf --one-file-system "$1"; fi; }
 
+if [ -n "$check" ]; then whole; exit; fi
 if whole; then echo "$root"; exit 0; fi
 [ "$(id -u)" = 0 ] || fail "it must be made by root."
 command -v debootstrap >/dev/null || fail "debootstrap is not installed. On Debian: apt-get install debootstrap"

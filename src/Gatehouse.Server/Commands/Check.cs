@@ -29,8 +29,7 @@ internal static class Check
             }
 
             var issues = parsed.GetValue(deploy) ? [.. DeployIssues(options), .. OAuthIssues.Warnings(options.OAuth)] : new List<string>();
-            if (services.GetRequiredService<Db>().IsThere && (await services.GetRequiredService<Migrations>().ListAsync(CancellationToken.None))
-                .SelectMany(app => app.Migrations).Any(migration => !migration.Applied))
+            if (services.GetRequiredService<Db>().IsThere && !await services.GetRequiredService<Migrations>().IsCurrentAsync(CancellationToken.None))
                 issues.Add("(gatehouse.W001) The database is not up to date. Run: gatehouse migrate");
 
             var errors = parsed.GetValue(deploy) ? OAuthIssues.Errors(options.OAuth).ToList() : [];

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Gatehouse.Http;
+using Gatehouse.OAuth;
 using Gatehouse.OAuth.Clients;
 using Gatehouse.Users;
 using Microsoft.Extensions.DependencyInjection;
@@ -29,6 +30,8 @@ internal static class CreateApplication
         var command = new Command("createapplication", "Register an OAuth client.") { type, grant, id, user, redirects, logouts, secret, plain, name, skip, algorithm, method, jwks, jwksUri };
         CommandContext.SetAction(command, context, async (parsed, services) =>
         {
+            if (!services.GetRequiredService<OAuthApp>().IsInstalled)
+                throw new CommandException("The database has no tables of django-oauth-toolkit, or OAuth:Enabled is false: there is nowhere to put an application.");
             string Text(Option<string?> option) => parsed.GetValue(option) ?? "";
             var registration = services.GetRequiredService<ClientRegistration>();
             var draft = registration.NewDraft();

@@ -9,12 +9,17 @@ namespace Gatehouse.Database;
 /// Everything is one transaction, so a run that dies leaves nothing, and of two runs at once one does the work. A database
 /// that Django made keeps every table and row of Django's as it is.
 /// </remarks>
-internal sealed class Migrations(Db db, TimeProvider clock)
+internal sealed class Migrations(Db db, TimeProvider clock, bool servesOAuth = true)
 {
+    private const string Toolkit = "oauth2_provider";
+
     // In the order applied; the names are those of the files in Migrations/.
     private static readonly string[] Own = ["0001_throttle", "0002_jwt", "0003_oauth", "0004_lease"];
 
     private static readonly string[] Required = ["contenttypes", "auth", "sessions", "authtoken"];
+
+    // Of these nothing is seen in the database: REST framework 3.14 and simplejwt 5.5.0, which do not have them, made the same tables.
+    private static readonly string[] InNameOnly = ["authtoken.0004_alter_tokenproxy_options", "token_blacklist.0013_alter_blacklistedtoken_options_and_more"];
 
     private static readonly DjangoRows Django = DjangoRows.Read();
 
@@ -55,6 +60,10 @@ internal sealed class Migrations(Db db, TimeProvider clock)
         }
     }
 
+    /// <summary>Whether an app's migrations are applied, so that its tables are there.</summary>
+    public async Task<bool> HasAsync(string app, CancellationToken ct) =>
+        (await FindAsync(sql => db.AllAsync(sql, ct))).Applied.Any(name => name.StartsWith(app + ".", StringComparison.Ordinal));
+
     /// <summary>What <c>showmigrations</c> prints: the apps in alphabetical order, an app that the project does not use left out.</summary>
     public async Task<IReadOnlyList<AppMigrations>> ListAsync(CancellationToken ct)
     {
@@ -89,9 +98,9 @@ internal sealed class Migrations(Db db, TimeProvider clock)
         .Replace(" integer", " bigint", StringComparison.Ordinal)
         .Replace(" datetime", " timestamp with time zone", StringComparison.Ordinal);
 
-    private async Task<Found> InspectAsync(CancellationToken ct) => (await FindAsync(sql => db.AllAsync(sql, ct))).OrRefuse(db.Name);
+    private async Task<Found> InspectAsync(CancellationToken ct) => (await FindAsync(sql => db.AllAsync(sql, ct))).OrRefuse(db.Name, servesOAuth);
 
-    private async Task<Found> InspectAsync(Tx tx) => (await FindAsync(sql => tx.AllAsync(sql))).OrRefuse(db.Name);
+    private async Task<Found> InspectAsync(Tx tx) => (await FindAsync(sql => tx.AllAsync(sql))).OrRefuse(db.Name, servesOAuth);
 
     private async Task<Found> FindAsync(Func<Sql<string>, Task<List<string>>> all)
     {
@@ -171,7 +180,7 @@ internal sealed class Migrations(Db db, TimeProvider clock)
                 .Concat(Own.Select(name => $"gatehouse.{name}").Where(name => !Applied.Contains(name))),
         ];
 
-        public Found OrRefuse(string path)
+        public Found OrRefuse(string path, bool servesOAuth)
         {
             var newer = Applied.Where(name => App(name) == "gatehouse").Except(Own.Select(name => $"gatehouse.{name}")).ToList();
             if (newer.Count > 0)
@@ -185,14 +194,18 @@ internal sealed class Migrations(Db db, TimeProvider clock)
                     + "but no django_migrations, so it belongs to another program",
                     "Name a new file, or the database of a Django project.");
 
-            var unknown = Applied.Where(name => Django.Apps.ContainsKey(App(name))).Except(Django.Names).ToList();
+            var unknown = Applied.Where(name => Django.Apps.ContainsKey(App(name)) && IsServed(App(name))).Except(Django.Names).ToList();
             if (unknown.Count > 0)
                 throw Refuse(
                     $"its schema is newer than the one this version of Gatehouse knows: {List(unknown)} is applied and unknown",
                     "Update Gatehouse, or keep the Django project at the versions that Gatehouse names as supported.");
 
-            var missing = Django.Apps.Where(app => Required.Contains(app.Key) || app.Value.Any(Applied.Contains))
-                .SelectMany(app => app.Value).Where(name => !Applied.Contains(name)).ToList();
+            var missing = Django.Apps.Where(app => Required.Contains(app.Key) || app.Value.Any(Applied.Contains) && IsServed(app.Key))
+                .SelectMany(app => app.Value).Where(name => !Applied.Contains(name) && !InNameOnly.Contains(name)).ToList();
+            if (missing.Count > 0 && missing.All(name => App(name) == Toolkit))
+                throw Refuse($"its tables are those of a django-oauth-toolkit older than 3.4: these migrations are not applied: {List(missing)}",
+                    "Upgrade django-oauth-toolkit to 3.4 in the Django project and run \"python manage.py migrate\" there, or leave OAuth to Django for now: "
+                    + "Gatehouse:OAuth:Enabled false. Gatehouse never changes Django's own tables.");
             if (missing.Count > 0)
             {
                 var absent = missing.Select(App).Distinct().Where(app => !Django.Apps[app].Any(Applied.Contains)).ToList();
@@ -201,13 +214,16 @@ internal sealed class Migrations(Db db, TimeProvider clock)
                     + " \"python manage.py migrate\" in the Django project; Gatehouse never changes Django's own tables.");
             }
 
-            var gone = Django.Tables.Where(table => Django.Apps[table.App].Any(Applied.Contains) && !Tables.Contains(table.Name))
+            var gone = Django.Tables.Where(table => Django.Apps[table.App].Any(Applied.Contains) && IsServed(table.App) && !Tables.Contains(table.Name))
                 .Select(table => table.Name).ToList();
             if (gone.Count > 0)
                 throw Refuse($"the tables {List(gone)} are not there although their migrations are recorded as applied",
                     "If the Django project has its own user model (AUTH_USER_MODEL) or its own OAuth models, this version of Gatehouse "
                     + "cannot serve it yet; otherwise restore the tables from a backup.");
             return this;
+
+            // How old tables are that nobody is going to ask does not matter.
+            bool IsServed(string app) => servesOAuth || app != Toolkit;
 
             MigrationException Refuse(string found, string remedy) =>
                 new($"The database {path} was left as it is: {found}. {remedy}");

@@ -13,6 +13,12 @@ public sealed class OAuthOptions
     /// <summary>Where the endpoints are. Default <c>/o/</c>.</summary>
     public string Path { get; set; } = "/o/";
 
+    /// <summary>
+    /// Whether OAuth is served. Default: where the database has the tables of django-oauth-toolkit. False also serves a database with tables of
+    /// a version that is not supported; its endpoints are a 404 then, and <c>OAuth2Authentication</c> knows no token.
+    /// </summary>
+    public bool? Enabled { get; set; }
+
     // ── scopes ──
 
     /// <summary>What clients may ask for, and how the consent page says it (<c>SCOPES</c>). The order counts.</summary>

@@ -20,6 +20,8 @@ internal static class OAuthRoutes
     {
         var path = options.OAuth.Path;
         var services = routes.ServiceProvider;
+        var app = services.GetRequiredService<OAuthApp>();
+        routes = app.Group(routes);
 
         // authorization
         routes.MapPage(path + "authorize/", services.GetRequiredService<AuthorizeEndpoint>().HandleAsync);
@@ -27,7 +29,8 @@ internal static class OAuthRoutes
             form: "The OAuth 2.0 pushed authorization request endpoint (RFC 9126 section 2.1)");
 
         // tokens
-        if (options.OAuth.PasswordChangeEndsTokens == true) services.GetRequiredService<UserAccounts>().AlsoWithEachNewPassword.Add(OAuthTokens.RevokeAllAsync);
+        if (options.OAuth.PasswordChangeEndsTokens == true) services.GetRequiredService<UserAccounts>().AlsoWithEachNewPassword.Add(
+            (tx, user, now) => app.IsInstalled ? OAuthTokens.RevokeAllAsync(tx, user, now) : Task.CompletedTask);
         routes.MapOAuthEndpoint(path + "token/", "POST", services.GetRequiredService<TokenEndpoint>().HandleAsync,
             form: "The OAuth 2.0 token endpoint (RFC 6749 section 3.2)");
 

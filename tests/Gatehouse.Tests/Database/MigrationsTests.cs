@@ -193,7 +193,7 @@ public sealed class MigrationsTests : IDisposable
         MakeAsDjango();
         file.Execute("DELETE FROM django_migrations WHERE app = 'oauth2_provider' AND name > '0021'");
 
-        await RefusedAsync("not applied: oauth2_provider.0021_translatable_field_labels, oauth2_provider.0022_refreshtoken_token_family_index", "Run ");
+        await RefusedAsync("not applied: oauth2_provider.0021_translatable_field_labels, oauth2_provider.0022_refreshtoken_token_family_index", "Upgrade django-oauth-toolkit to 3.4");
     }
 
     [Fact]

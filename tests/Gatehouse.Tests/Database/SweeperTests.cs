@@ -56,7 +56,10 @@ public sealed class SweeperTests : GatehouseTest
         Plant("dead", Clock.Now.AddDays(-3));
         Database.Execute("DELETE FROM django_migrations WHERE app = 'oauth2_provider'");
 
-        await Server.Get<Sweeper>().RunAsync([new ClearTokens(Server.Get<Db>(), new OAuthOptions())], null, Ct);
+        var app = new OAuthApp(new OAuthOptions());
+        await app.PrepareAsync(Server.Get<Migrations>(), Ct);
+
+        await Server.Get<Sweeper>().RunAsync([new ClearTokens(app, new OAuthOptions())], null, Ct);
 
         Assert.Equal(["1|0"], Database.Rows("SELECT (SELECT count(*) FROM oauth2_provider_grant), (SELECT count(*) FROM gatehouse_oauth_used_code)"));
     }

@@ -124,7 +124,7 @@ public sealed class ClearTokensTests : OAuthPagesTest
     }
 
     private Task<int> ClearAsync(IProgress<int>? progress = null) =>
-        Server.Get<Gatehouse.Database.Sweeper>().RunAsync([new ClearTokens(Server.Get<Gatehouse.Database.Db>(), options)], progress, Ct);
+        Server.Get<Gatehouse.Database.Sweeper>().RunAsync([new ClearTokens(Server.Get<Gatehouse.OAuth.OAuthApp>(), options)], progress, Ct);
 
     private async Task SeedAsync()
     {

@@ -7,13 +7,14 @@ using Microsoft.AspNetCore.Http;
 namespace Gatehouse.OAuth.Tokens;
 
 /// <summary>The token that a request carries, if it is good here and now (oauthlib <c>verify_request</c>, DOT <c>validate_bearer_token</c>).</summary>
-internal sealed class BearerTokens(OAuthTokens tokens, IdTokens idTokens, RemoteIntrospection elsewhere, GatehouseOptions options, TimeProvider clock)
+internal sealed class BearerTokens(OAuthApp app, OAuthTokens tokens, IdTokens idTokens, RemoteIntrospection elsewhere, GatehouseOptions options, TimeProvider clock)
 {
     /// <param name="http">The request.</param>
     /// <param name="scopes">What the token must allow; none: anything.</param>
     /// <param name="body">Where in a body it may stand.</param>
     public async ValueTask<Bearer> VerifyAsync(HttpContext http, IReadOnlyList<string> scopes, BearerBody body = BearerBody.OfPost)
     {
+        if (!app.IsInstalled) return default;
         var given = await BearerToken.FindAsync(http, options, body);
         if (given.Answer is not null || given.Refused) return new Bearer(null, null, given.Answer);
         if (given.Token is not { Length: > 0 } text) return default;

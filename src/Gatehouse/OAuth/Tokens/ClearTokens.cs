@@ -3,24 +3,23 @@ using Gatehouse.Database;
 namespace Gatehouse.OAuth.Tokens;
 
 /// <summary>What nobody can use any more (DOT's <c>clear_expired</c>, <c>cleartokens</c>), and our own tables' rows whose time is over.</summary>
-internal sealed class ClearTokens(Db db, OAuthOptions options) : ISweep
+internal sealed class ClearTokens(OAuthApp app, OAuthOptions options) : ISweep
 {
     // A device that asks a little late is still told that its time is over.
     private static readonly TimeSpan DevicesStay = TimeSpan.FromDays(1);
 
     public (int Rows, TimeSpan Pause) Rest => (options.ClearExpiredTokensBatchSize, TimeSpan.FromSeconds(options.ClearExpiredTokensBatchInterval));
 
-    public async Task<IReadOnlyList<Due>> DueAsync(DateTimeOffset now, CancellationToken ct)
+    public Task<IReadOnlyList<Due>> DueAsync(DateTimeOffset now, CancellationToken ct)
     {
         var micros = (now - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;
         Due[] own = [new(UsedCodes, micros), new(Assertions, micros), new(PushedRequests, micros)];
-        // A Django project without that app has none of its tables.
-        if (await db.FirstAsync(IsInstalled, ct) is null) return own;
+        if (!app.IsInstalled) return Task.FromResult<IReadOnlyList<Due>>(own);
 
         DateTimeOffset? idle = options.RefreshTokenExpireSeconds is { } life and > 0 ? now.AddSeconds(-life) : null;
         // Revoked tokens are what a replay is known by: with reuse protection they stay until they expire.
         DateTimeOffset? revoked = options.RefreshTokenReuseProtection == true ? idle : now.AddSeconds(-options.RefreshTokenGracePeriodSeconds);
-        return
+        return Task.FromResult<IReadOnlyList<Due>>(
         [
             .. revoked is { } before ? [new Due(RevokedRefresh, before)] : Array.Empty<Due>(),
             new(OrphanedRefresh, now),
@@ -30,10 +29,8 @@ internal sealed class ClearTokens(Db db, OAuthOptions options) : ISweep
             new(ExpiredCodes, now),
             new(ExpiredDevices, now - DevicesStay),
             .. own,
-        ];
+        ]);
     }
-
-    private static readonly Sql<string> IsInstalled = new("SELECT name FROM django_migrations WHERE app = 'oauth2_provider' LIMIT 1", row => row.Text(0));
 
     // What came of it does not need to know where it came from.
     private const string ForgetSource = "UPDATE oauth2_provider_accesstoken SET source_refresh_token_id = NULL WHERE source_refresh_token_id IN ({dead})";

@@ -1,0 +1,25 @@
+"""The oracle's project with what is missing there to share a database with Gatehouse: sliding tokens, PostgreSQL, orders from a test."""
+import os
+from urllib.parse import unquote, urlsplit
+
+from oracle.settings import *  # noqa: F403
+from oracle.settings import DATABASES, INSTALLED_APPS
+
+ROOT_URLCONF = "twin.urls"
+INSTALLED_APPS = [*INSTALLED_APPS, "twin"]
+
+database = urlsplit(os.environ["TWIN_DATABASE"])
+if database.scheme == "sqlite":
+    DATABASES["default"]["NAME"] = database.path
+else:
+    DATABASES["default"] = {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": database.path.lstrip("/"),
+        "USER": unquote(database.username or ""),
+        "PASSWORD": unquote(database.password or ""),
+        "HOST": database.hostname,
+        "PORT": database.port or 5432,
+    }
+
+# One password for both ways would tell nothing about which of them hashed it, and nobody mails.
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
