@@ -30,7 +30,6 @@ internal static class DjangoSettings
     // Settings that have one value here. Another one would be ignored silently, so it stops the start.
     private static readonly Dictionary<string, string[]> Fixed = new()
     {
-        ["AUTH_USER_MODEL"] = ["auth.User"],
         ["SESSION_ENGINE"] = ["django.contrib.sessions.backends.db"],
         ["SESSION_SERIALIZER"] = ["django.contrib.sessions.serializers.JSONSerializer"],
         ["CSRF_USE_SESSIONS"] = ["false"],
@@ -64,6 +63,7 @@ internal static class DjangoSettings
             else if (name == "SIMPLE_JWT") SimpleJwt.Apply(value, options.Jwt);
             else if (name == "OAUTH2_PROVIDER") OAuth2Provider.Apply(value, options.OAuth, notes);
             else if (OAuth2Provider.IsModel(name)) OAuth2Provider.RequireModel(name, value);
+            else if (name == "AUTH_USER_MODEL") OptionsMapper.Set(options.UserModel, "MODEL", value, name);
             else if (name == "AUTHENTICATION_BACKENDS") RequireFixed(name, value, ["django.contrib.auth.backends.ModelBackend"]);
             else if (Fixed.TryGetValue(name, out var allowed)) RequireFixed(name, value, allowed);
             else if (name == "SECURE_PROXY_SSL_HEADER") options.Secure.ProxySslHeader = ProxyHeader(value);

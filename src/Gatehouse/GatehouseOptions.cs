@@ -77,6 +77,9 @@ public sealed class GatehouseOptions
     /// </summary>
     public IList<string> PasswordHashers { get; set; } = [];
 
+    /// <summary>The project's own user model (<c>AUTH_USER_MODEL</c>).</summary>
+    public UserModelOptions UserModel { get; } = new();
+
     /// <summary>What a new password must pass (<c>AUTH_PASSWORD_VALIDATORS</c>). Null, the default: Django's four.</summary>
     public IList<PasswordValidatorOptions>? AuthPasswordValidators { get; set; }
 

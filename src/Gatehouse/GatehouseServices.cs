@@ -51,13 +51,15 @@ public static class GatehouseServices
 
         // foundation
         services.AddSingleton(s => Db.Open(s.GetRequiredService<GatehouseOptions>().Database));
-        services.AddSingleton(s => new Migrations(s.GetRequiredService<Db>(), s.GetRequiredService<TimeProvider>(), s.GetRequiredService<GatehouseOptions>().OAuth.Enabled != false));
+        services.AddSingleton<UserModel>();
+        services.AddSingleton(s => new Migrations(
+            s.GetRequiredService<Db>(), s.GetRequiredService<TimeProvider>(), s.GetRequiredService<GatehouseOptions>().OAuth.Enabled != false, s.GetRequiredService<UserModel>()));
         services.AddSingleton<Fixtures>();
         services.AddSingleton(s => GatehouseSetup.PasswordHashes(s.GetRequiredService<GatehouseOptions>(), s.GetRequiredService<ILogger<PasswordHashes>>()));
         services.AddSingleton(s => GatehouseSetup.PasswordWork(s.GetRequiredService<GatehouseOptions>().PasswordWork));
         services.AddSingleton(s => GatehouseSetup.PasswordPolicy(s.GetRequiredService<GatehouseOptions>()));
         services.AddSingleton(s => new UserAccounts(
-            s.GetRequiredService<Db>(), s.GetRequiredService<PasswordHashes>(), s.GetRequiredService<PasswordWork>(), s.GetRequiredService<PasswordPolicy>(),
+            s.GetRequiredService<Db>(), s.GetRequiredService<UserModel>(), s.GetRequiredService<PasswordHashes>(), s.GetRequiredService<PasswordWork>(), s.GetRequiredService<PasswordPolicy>(),
             s.GetRequiredService<GatehouseOptions>(), s, s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<UserAccounts>>()));
 
         // the three questions

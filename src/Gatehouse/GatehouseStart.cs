@@ -33,6 +33,7 @@ internal sealed class GatehouseStart(IServiceProvider services, GatehouseOptions
         }
         if (options.OAuth.OidcEnabled) services.GetRequiredService<OidcKeys>().Prepare();
         await migrations.ApplyAsync(cancellationToken);
+        await services.GetRequiredService<UserModel>().PrepareAsync(cancellationToken);
         if (options.IsSecretKeyDoubtful && await accounts.AnyAsync(cancellationToken)) throw SecretKeyFile.Refuse(options.DataFolder, services.GetRequiredService<Db>().Name);
         await services.GetRequiredService<OAuthApp>().PrepareAsync(migrations, cancellationToken);
         await services.GetRequiredService<TokenBlacklist>().PrepareAsync(cancellationToken);

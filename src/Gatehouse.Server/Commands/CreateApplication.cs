@@ -74,9 +74,12 @@ internal static class CreateApplication
     private static async Task<ClientError?> OwnAsync(ClientDraft draft, string user, IServiceProvider services)
     {
         if (user.Length == 0) return null;
-        if (!long.TryParse(user, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number)) return new("user", $"“{user}” value must be an integer.");
-        if (await services.GetRequiredService<UserAccounts>().FindAsync(new UserId(number), CancellationToken.None) is not { } owner)
-            return new("user", $"user instance with id {number} does not exist.");
+        var id = long.TryParse(user, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? new UserId(number)
+            : UserId.TryParse(user, out var uuid) ? uuid
+            : (UserId?)null;
+        if (id is null) return new("user", $"“{user}” value must be an integer.");
+        if (await services.GetRequiredService<UserAccounts>().FindAsync(id.Value, CancellationToken.None) is not { } owner)
+            return new("user", $"user instance with id {id} does not exist.");
         draft.UserId = owner.Id;
         return null;
     }

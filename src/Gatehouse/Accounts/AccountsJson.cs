@@ -5,9 +5,9 @@ using Gatehouse.Users;
 namespace Gatehouse.Accounts;
 
 /// <summary>A user as the accounts API shows one.</summary>
-internal sealed record UserJson(long Id, string Username, string? Email, bool IsStaff)
+internal sealed record UserJson(UserId Id, string Username, string? Email, bool IsStaff)
 {
-    public static UserJson Of(User user) => new(user.Id.Number, user.Username, user.Email, user.IsStaff);
+    public static UserJson Of(User user) => new(user.Id, user.Username, user.Email, user.IsStaff);
 }
 
 [JsonSerializable(typeof(UserJson))]

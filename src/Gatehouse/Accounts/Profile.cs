@@ -16,6 +16,6 @@ internal static class Profile
 
     // What the token says. Where USER_ID_FIELD is no number, DRF fails; a text is a text here.
     private static ApiJson Of(TokenUser known) => UserId.TryParse(known.Id, out var id)
-        ? ApiJson.Ok(new UserJson(id.Number, known.Username, known.Email, known.IsStaff), AccountsJson.Api.UserJson)
+        ? ApiJson.Ok(new UserJson(id, known.Username, known.Email, known.IsStaff), AccountsJson.Api.UserJson)
         : ApiJson.Ok(new { known.Id, known.Username, known.Email, known.IsStaff });
 }

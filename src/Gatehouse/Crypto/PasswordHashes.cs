@@ -46,7 +46,7 @@ public sealed class PasswordHashes
     private readonly PasswordHash preferred;
     private readonly Dictionary<string, PasswordHash> hashes;
     private readonly ILogger logger;
-    private readonly ConcurrentDictionary<(string, long?), bool> logged = new();
+    private readonly ConcurrentDictionary<(string, string?), bool> logged = new();
 
     /// <summary>Takes the formats that are accepted; the first is the one new hashes are made in.</summary>
     /// <param name="algorithms">Names of formats or of Django's hasher classes; Django's default list when left out.</param>
@@ -109,7 +109,7 @@ public sealed class PasswordHashes
     /// <param name="encoded">The password column, whatever it holds.</param>
     /// <param name="userId">Whose column it is, for the log.</param>
     /// <returns>Never correct for what is unusable, garbage or not listed; each of these takes as long as a wrong password.</returns>
-    public PasswordCheck Verify(string password, string encoded, long? userId = null)
+    public PasswordCheck Verify(string password, string encoded, string? userId = null)
     {
         if (password.Length > MaxPasswordLength) return default;
         if (encoded.Length > MaxEncodedLength) return RefuseAndLog("longer than 512 characters", userId, password);
@@ -154,7 +154,7 @@ public sealed class PasswordHashes
     }
 
     // Once for each user, or whoever tries such an account over and over would fill the log.
-    private PasswordCheck RefuseAndLog(string reason, long? userId, string password)
+    private PasswordCheck RefuseAndLog(string reason, string? userId, string password)
     {
         if (logged.Count < MaxLogged && logged.TryAdd((reason, userId), true)) logger.HashRefused(userId, reason);
         return FailAfterWork(password);

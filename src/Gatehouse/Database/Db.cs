@@ -22,6 +22,9 @@ internal abstract class Db : IDisposable
     /// <summary>Whether there is anything to ask: a SQLite file that is not there yet would be made.</summary>
     public virtual bool IsThere => true;
 
+    /// <summary>The statements in this database's words.</summary>
+    public abstract SqlTexts Texts { get; }
+
     /// <summary>The first row, or null (default) when there is none.</summary>
     /// <exception cref="DatabaseUnavailableException">Locked for too long, disk full, file or server gone.</exception>
     public abstract Task<T?> FirstAsync<T>(Sql<T> sql, CancellationToken ct, params ReadOnlySpan<(string Name, object? Value)> parameters);
@@ -31,6 +34,27 @@ internal abstract class Db : IDisposable
 
     /// <summary>Reads several things as of one moment; the work writes nothing.</summary>
     public abstract Task<T> ReadAsync<T>(Func<Tx, Task<T>> work, CancellationToken ct);
+
+    /// <summary>The columns of a table; empty when it is not there.</summary>
+    public Task<List<Column>> ColumnsAsync(string table, CancellationToken ct) => AllAsync(ColumnsOf, ct, ("table", table));
+
+    private static readonly Sql<Column> ColumnsOf = new(
+        "SELECT name, type, \"notnull\", CASE WHEN dflt_value IS NULL THEN 0 ELSE 1 END, pk FROM pragma_table_info(@table)",
+        row => new Column(row.Text(0), row.Text(1), KindOf(row.Text(1).ToLowerInvariant()), row.Int(2) == 0, row.Int(3) != 0, row.Int(4) > 0),
+        postgres: """
+        SELECT a.attname, format_type(a.atttypid, a.atttypmod), CASE WHEN a.attnotnull THEN 1 ELSE 0 END,
+            CASE WHEN a.atthasdef OR a.attidentity <> '' THEN 1 ELSE 0 END,
+            CASE WHEN EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = a.attrelid AND i.indisprimary AND a.attnum = ANY(i.indkey)) THEN 1 ELSE 0 END
+        FROM pg_attribute a WHERE a.attrelid = to_regclass(@table) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
+        """);
+
+    private static ColumnKind KindOf(string type) => type switch
+    {
+        "char(32)" or "uuid" => ColumnKind.Uuid,
+        "bool" or "boolean" => ColumnKind.Bool,
+        "datetime" or "timestamp with time zone" => ColumnKind.Time,
+        _ => type.Contains("int", StringComparison.Ordinal) ? ColumnKind.Integer : ColumnKind.Other,
+    };
 
     /// <summary>Does <paramref name="work"/> in one transaction: all of it or nothing, and on disk before this returns.</summary>
     /// <param name="work">

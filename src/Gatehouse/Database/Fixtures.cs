@@ -4,13 +4,14 @@ using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Gatehouse.Users;
 using Microsoft.Data.Sqlite;
 using Npgsql;
 
 namespace Gatehouse.Database;
 
 /// <summary>Django's JSON fixtures: <c>loaddata</c> and <c>dumpdata</c> for the models of <see cref="FixtureModels"/>.</summary>
-internal sealed partial class Fixtures(Db db, TimeProvider clock)
+internal sealed partial class Fixtures(Db db, TimeProvider clock, UserModel? users = null)
 {
     private const int ProgressEvery = 1000;
 
@@ -23,6 +24,7 @@ internal sealed partial class Fixtures(Db db, TimeProvider clock)
     /// <exception cref="FixtureException">Something in the fixture is wrong; nothing was written.</exception>
     public async Task<int> LoadAsync(Stream json, string name, IProgress<int>? progress, CancellationToken ct)
     {
+        RequireDjangosUsers();
         var objects = await ReadAsync(json, name, ct);
         return await db.WriteAsync(async tx =>
         {
@@ -46,6 +48,7 @@ internal sealed partial class Fixtures(Db db, TimeProvider clock)
     public async Task<int> DumpAsync(
         Stream to, IReadOnlyCollection<string> labels, int? indent, bool naturalForeign, bool naturalPrimary, CancellationToken ct)
     {
+        RequireDjangosUsers();
         if (indent == 0) indent = null;
         var models = Chosen(labels);
         if (naturalForeign) models = InOrderOfDependence(models);
@@ -433,6 +436,12 @@ internal sealed partial class Fixtures(Db db, TimeProvider clock)
 
     [GeneratedRegex(@"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?( ?(Z|[+-]\d\d:\d\d))?)?$", RegexOptions.CultureInvariant)]
     private static partial Regex TimeForm { get; }
+
+    private void RequireDjangosUsers()
+    {
+        if (users is { IsDjangosOwn: false })
+            throw new FixtureException($"Fixtures of {users.Label} hold fields that only the Django project knows: use \"python manage.py dumpdata\" and loaddata there.");
+    }
 
     /// <summary>A reference by natural key, its parts as the fixture lists them.</summary>
     private sealed record NaturalReference(string[] Parts);

@@ -1,5 +1,6 @@
 using System.Reflection;
 using System.Text.Json;
+using Gatehouse.Users;
 using Microsoft.Data.Sqlite;
 
 namespace Gatehouse.Database;
@@ -9,7 +10,7 @@ namespace Gatehouse.Database;
 /// Everything is one transaction, so a run that dies leaves nothing, and of two runs at once one does the work. A database
 /// that Django made keeps every table and row of Django's as it is.
 /// </remarks>
-internal sealed class Migrations(Db db, TimeProvider clock, bool servesOAuth = true)
+internal sealed class Migrations(Db db, TimeProvider clock, bool servesOAuth = true, UserModel? users = null)
 {
     private const string Toolkit = "oauth2_provider";
 
@@ -112,7 +113,7 @@ internal sealed class Migrations(Db db, TimeProvider clock, bool servesOAuth = t
                 .. tables.Contains("django_migrations") ? await all(DjangosApplied) : [],
                 .. tables.Contains("gatehouse_migrations") ? await all(OwnApplied) : [],
             ];
-            return new Found(tables, applied.ToHashSet());
+            return new Found(tables, applied.ToHashSet(), users is { IsDjangosOwn: false } ? users.Label : null);
         }
         catch (Exception error) when (error is SqliteException { SqliteErrorCode: NotADatabase }
             or DatabaseUnavailableException { InnerException: SqliteException { SqliteErrorCode: NotADatabase } })
@@ -170,7 +171,10 @@ internal sealed class Migrations(Db db, TimeProvider clock, bool servesOAuth = t
         """);
 
     /// <summary>What a database holds, and what of it is missing or refused.</summary>
-    private sealed record Found(HashSet<string> Tables, HashSet<string> Applied)
+    /// <param name="Tables">And views.</param>
+    /// <param name="Applied">Django's migrations and ours.</param>
+    /// <param name="OwnUsers">The user model, where it is not <c>auth.User</c>.</param>
+    private sealed record Found(HashSet<string> Tables, HashSet<string> Applied, string? OwnUsers)
     {
         public bool IsEmpty => Tables.All(IsOwn);
 
@@ -186,7 +190,11 @@ internal sealed class Migrations(Db db, TimeProvider clock, bool servesOAuth = t
             if (newer.Count > 0)
                 throw Refuse($"a newer Gatehouse has migrated it ({List(newer)})", "Update Gatehouse to that version or a later one.");
 
-            if (IsEmpty) return this;
+            if (IsEmpty)
+            {
+                return OwnUsers is null ? this : throw Refuse($"AUTH_USER_MODEL is {OwnUsers}, and it holds nothing yet",
+                    "Run \"python manage.py migrate\" in the Django project first: Gatehouse can make Django's own user table, and no other.");
+            }
 
             if (!Tables.Contains("django_migrations"))
                 throw Refuse(
@@ -214,12 +222,13 @@ internal sealed class Migrations(Db db, TimeProvider clock, bool servesOAuth = t
                     + " \"python manage.py migrate\" in the Django project; Gatehouse never changes Django's own tables.");
             }
 
-            var gone = Django.Tables.Where(table => Django.Apps[table.App].Any(Applied.Contains) && IsServed(table.App) && !Tables.Contains(table.Name))
+            var gone = Django.Tables.Where(table => (OwnUsers is null || !table.Name.StartsWith("auth_user", StringComparison.Ordinal)) && Django.Apps[table.App].Any(Applied.Contains) && IsServed(table.App) && !Tables.Contains(table.Name))
                 .Select(table => table.Name).ToList();
             if (gone.Count > 0)
                 throw Refuse($"the tables {List(gone)} are not there although their migrations are recorded as applied",
-                    "If the Django project has its own user model (AUTH_USER_MODEL) or its own OAuth models, this version of Gatehouse "
-                    + "cannot serve it yet; otherwise restore the tables from a backup.");
+                    gone.Contains("auth_user")
+                        ? "If the Django project has a user model of its own, name it, as its settings do: AUTH_USER_MODEL, or UserModel:Model; otherwise restore the tables from a backup."
+                        : "OAuth models of a project's own cannot be served; otherwise restore the tables from a backup.");
             return this;
 
             // How old tables are that nobody is going to ask does not matter.

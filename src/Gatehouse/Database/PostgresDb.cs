@@ -21,7 +21,6 @@ internal sealed class PostgresDb : Db
     private static readonly Sql<string> ReadOnly = new("SELECT current_setting('transaction_read_only')", row => row.Text(0));
 
     private readonly NpgsqlDataSource source;
-    private readonly SqlTexts texts = new(isPostgres: true);
     private readonly ConcurrentDictionary<Sql, Statement> statements = [];
 
     public PostgresDb(string url)
@@ -41,6 +40,8 @@ internal sealed class PostgresDb : Db
     }
 
     public override string Name { get; }
+
+    public override SqlTexts Texts { get; } = new(isPostgres: true);
 
     public override Task<T?> FirstAsync<T>(Sql<T> sql, CancellationToken ct, params ReadOnlySpan<(string Name, object? Value)> parameters) where T : default =>
         ReadAsync(Bind(sql, parameters), reader => FirstAsync(reader, sql.Read, ct), ct);
@@ -75,7 +76,7 @@ internal sealed class PostgresDb : Db
     {
         if (!statements.TryGetValue(sql, out var statement))
         {
-            statement = new Statement(texts.Of(sql, parameters), [.. NamesOf(parameters)]);
+            statement = new Statement(Texts.Of(sql, parameters), [.. NamesOf(parameters)]);
             statements.TryAdd(sql, statement);
         }
         if (parameters.Length != statement.Names.Length)
@@ -224,6 +225,7 @@ internal sealed class PostgresDb : Db
         string text => (Storable(text), NpgsqlDbType.Text),
         long => (value, NpgsqlDbType.Bigint),
         int number => ((long)number, NpgsqlDbType.Bigint),
+        UserId { Uuid: { } uuid } => (uuid, NpgsqlDbType.Uuid),
         UserId id => (id.Number, NpgsqlDbType.Bigint),
         bool => (value, NpgsqlDbType.Boolean),
         DateTimeOffset time => (time.UtcDateTime, NpgsqlDbType.TimestampTz),

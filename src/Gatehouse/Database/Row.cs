@@ -1,5 +1,6 @@
 using System.Data.Common;
 using System.Globalization;
+using Gatehouse.Users;
 using Npgsql;
 
 namespace Gatehouse.Database;
@@ -16,6 +17,15 @@ internal readonly struct Row(DbDataReader reader)
     public string Text(int column) => reader.GetString(column);
 
     public string? TextOrNull(int column) => reader.IsDBNull(column) ? null : reader.GetString(column);
+
+    /// <summary>The key of a user: a number, or a UUID.</summary>
+    public UserId UserId(int column)
+    {
+        var type = reader.GetFieldType(column);
+        return type == typeof(string) ? new(Guid.ParseExact(reader.GetString(column), "N"))
+            : type == typeof(Guid) ? new(reader.GetGuid(column))
+            : new(reader.GetInt64(column));
+    }
 
     public bool Bool(int column) => reader is NpgsqlDataReader ? reader.GetBoolean(column) : reader.GetInt64(column) != 0;
 

@@ -28,9 +28,17 @@ internal readonly record struct JsonText(string Text);
 /// </summary>
 internal sealed class SqlTexts(bool isPostgres)
 {
+    /// <summary>Puts a text into the words of the project's own user model; null: they are those in which it is written.</summary>
+    public Func<string, string>? Respell { get; set; }
+
     /// <param name="sql">Its parameters have names.</param>
     /// <param name="parameters">In the order in which they are given: PostgreSQL's have numbers.</param>
-    public string Of(Sql sql, ReadOnlySpan<(string Name, object? Value)> parameters) => isPostgres ? Numbered(sql.Postgres, parameters) : sql.Text;
+    public string Of(Sql sql, ReadOnlySpan<(string Name, object? Value)> parameters)
+    {
+        var text = isPostgres ? sql.Postgres : sql.Text;
+        if (Respell is not null) text = Respell(text);
+        return isPostgres ? Numbered(text, parameters) : text;
+    }
 
     private static string Numbered(string text, ReadOnlySpan<(string Name, object? Value)> parameters)
     {

@@ -7,7 +7,6 @@ namespace Gatehouse.Database;
 internal sealed class SqliteDb : Db
 {
     private readonly string path;
-    private readonly SqlTexts texts = new(isPostgres: false);
     private readonly ConcurrentBag<SqliteSession> idle = [];
     private readonly Lazy<Writer> writer;
     private readonly Lock checkpointing = new();
@@ -18,8 +17,10 @@ internal sealed class SqliteDb : Db
     public SqliteDb(string url)
     {
         path = DatabaseUrl.SqlitePath(url);
-        writer = new Lazy<Writer>(() => new Writer(path, texts));
+        writer = new Lazy<Writer>(() => new Writer(path, Texts));
     }
+
+    public override SqlTexts Texts { get; } = new(isPostgres: false);
 
     public override string Name => path;
 
@@ -67,7 +68,7 @@ internal sealed class SqliteDb : Db
         try
         {
             MakeFile();
-            using var session = new SqliteSession(path, readOnly: true, texts);
+            using var session = new SqliteSession(path, readOnly: true, Texts);
             session.Execute("BEGIN");
             return await work(new SqliteTx(session));
         }
@@ -90,7 +91,7 @@ internal sealed class SqliteDb : Db
             if (disposed) return;
             try
             {
-                checkpointer ??= new SqliteSession(path, readOnly: false, texts);
+                checkpointer ??= new SqliteSession(path, readOnly: false, Texts);
                 checkpointer.Execute("PRAGMA wal_checkpoint(PASSIVE)");
             }
             catch (SqliteException)
@@ -133,7 +134,7 @@ internal sealed class SqliteDb : Db
         if (disposed) throw new DatabaseUnavailableException("The server is stopping.");
         if (idle.TryTake(out var session)) return session;
         MakeFile();
-        return new SqliteSession(path, readOnly: true, texts);
+        return new SqliteSession(path, readOnly: true, Texts);
     }
 
     /// <summary>A new database is its owner's alone, as are the files that SQLite puts beside it: it holds hashes and tokens.</summary>

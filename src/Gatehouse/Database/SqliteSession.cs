@@ -103,6 +103,7 @@ internal sealed class SqliteSession : IDisposable
         DateTimeOffset time => Row.FormatTime(time),
         bool truth => truth ? 1L : 0L,
         Guid id => id.ToString("N"),
+        UserId { Uuid: { } id } => id.ToString("N"),
         UserId id => id.Number,
         JsonText json => json.Text,
         _ => value,

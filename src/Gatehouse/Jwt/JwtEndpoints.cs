@@ -29,7 +29,7 @@ internal sealed class JwtEndpoints(
     {
         var (form, error) = await FormAsync(http);
         if (error is not null) return (null, error);
-        var username = form.Text("username");
+        var username = form.Text(options.UserModel.UsernameField);
         var password = form.Text("password");
         if (form.Error is { } wrong) return (null, wrong);
 

@@ -22,8 +22,8 @@ internal static class JwtSetup
         if (options.AuthHeaderTypes.Count == 0 || options.AuthHeaderTypes.Any(type => type.Length == 0 || type.Any(c => c <= ' ' || c > '~')))
             throw Wrong("AUTH_HEADER_TYPES", "holds the first words of the header, for example [\"Bearer\"].");
         if (options.AuthHeaderName.Length == 0) throw Wrong("AUTH_HEADER_NAME", "is empty; write HTTP_AUTHORIZATION.");
-        if (!JwtUsers.Fields.Contains(options.UserIdField))
-            throw Wrong("USER_ID_FIELD", $"is {options.UserIdField}; this version can find users by {string.Join(", ", JwtUsers.Fields)}.");
+        if (JwtUsers.Fields(root.UserModel) is var fields && !fields.Contains(options.UserIdField))
+            throw Wrong("USER_ID_FIELD", $"is {options.UserIdField}; this version can find users by {string.Join(", ", fields)}.");
         foreach (var (name, claim) in new[]
         {
             ("USER_ID_CLAIM", options.UserIdClaim), ("TOKEN_TYPE_CLAIM", options.TokenTypeClaim), ("JTI_CLAIM", options.JtiClaim),

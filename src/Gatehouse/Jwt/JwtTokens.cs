@@ -77,7 +77,7 @@ internal sealed class JwtTokens
     {
         var claims = New(type, now);
         if (type == TokenClass.Sliding) claims[options.SlidingTokenRefreshExpClaim] = Second(now + options.SlidingTokenRefreshLifetime);
-        claims[options.UserIdClaim] = JwtUsers.IdOf(user, options.UserIdField);
+        claims[options.UserIdClaim] = JwtUsers.IdOf(user, root);
         if (options.CheckRevokeToken) claims[options.RevokeTokenClaim] = RevokeDigest(user);
         return claims;
     }

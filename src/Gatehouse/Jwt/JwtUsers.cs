@@ -7,37 +7,46 @@ using Gatehouse.Users;
 namespace Gatehouse.Jwt;
 
 /// <summary>Finds the user whom a claim names (<c>USER_ID_FIELD</c>, <c>USER_ID_CLAIM</c>).</summary>
-internal sealed class JwtUsers(Db db, UserAccounts accounts, GatehouseOptions options)
+internal sealed class JwtUsers(Db db, UserAccounts accounts, UserModel model, GatehouseOptions options)
 {
-    public static readonly IReadOnlyList<string> Fields = ["id", "pk", "username", "email"];
+    /// <summary>What <c>USER_ID_FIELD</c> may be.</summary>
+    public static IReadOnlyList<string> Fields(UserModelOptions model) =>
+        [.. new[] { "id", "pk", model.UsernameField, model.EmailField, model.Columns.TryGetValue("id", out var key) ? key : "id" }.Distinct()];
+
+    private readonly bool isByName = options.Jwt.UserIdField == options.UserModel.UsernameField;
+    private readonly bool isByEmail = options.Jwt.UserIdField == options.UserModel.EmailField;
 
     private readonly bool isLoose = options.Jwt.LooseUserIds ?? options.Profile == Profile.Django;
 
-    public static string IdOf(User user, string field) => field switch
-    {
-        "username" => user.Username,
-        "email" => user.Email,
-        _ => user.Id.ToString(),
-    };
+    public static string IdOf(User user, GatehouseOptions options) =>
+        options.Jwt.UserIdField == options.UserModel.UsernameField ? user.Username
+        : options.Jwt.UserIdField == options.UserModel.EmailField ? user.Email
+        : user.Id.ToString();
 
     /// <returns>Whether the claim can name a user at all, and the user if there is one.</returns>
     public async ValueTask<(bool IsName, User? User)> FindAsync(JsonElement claim, CancellationToken ct)
     {
-        if (options.Jwt.UserIdField is "username" or "email")
+        if (isByName || isByEmail)
         {
             if (claim.ValueKind != JsonValueKind.String) return (false, null);
             var text = claim.GetString()!;
-            if (options.Jwt.UserIdField == "username") return (true, await accounts.FindAsync(text, ct));
+            if (isByName) return (true, await accounts.FindAsync(text, ct));
             // An address may be that of several: then it names nobody.
             return (true, await db.AllAsync(ByEmail, ct, ("email", text)) is [var one] ? one : null);
         }
 
         if (claim.ValueKind == JsonValueKind.Null && isLoose) return (true, null);
-        var (isNumber, id) = isLoose ? Loose(claim) : Strict(claim);
-        return !isNumber ? (false, null) : (true, id is { } number ? await accounts.FindAsync(number, ct) : null);
+        var (isKey, key) = model.HasUuids ? Uuid(claim) : isLoose ? Loose(claim) : Strict(claim);
+        return !isKey ? (false, null) : (true, key is { } id ? await accounts.FindAsync(id, ct) : null);
     }
 
     private static readonly Sql<User> ByEmail = new($"SELECT {User.Columns} FROM auth_user u WHERE u.email = @email LIMIT 2", User.Read);
+
+    // As simplejwt writes it; Python's uuid.UUID() also reads it without dashes.
+    private (bool, UserId?) Uuid(JsonElement claim) =>
+        claim.ValueKind == JsonValueKind.String && claim.GetString() is { Length: <= 36 } text && (Guid.TryParseExact(text, "D", out var uuid) || isLoose && Guid.TryParseExact(text, "N", out uuid))
+            ? (true, new UserId(uuid))
+            : (false, null);
 
     // "3" as simplejwt writes it, 3 as it did before: one spelling each.
     private static (bool, UserId?) Strict(JsonElement claim)

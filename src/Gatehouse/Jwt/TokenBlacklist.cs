@@ -108,7 +108,7 @@ public sealed class TokenBlacklist
         async tx =>
         {
             if (await tx.RunAsync(End, ("now", now), ("jti", token.Jti)) == 1) return true;
-            await tx.RunAsync(Record, ("token", token.Text), ("now", now), ("expires", token.Expires), ("jti", token.Jti), ("user", user?.Number));
+            await tx.RunAsync(Record, ("token", token.Text), ("now", now), ("expires", token.Expires), ("jti", token.Jti), ("user", user));
             return await tx.RunAsync(End, ("now", now), ("jti", token.Jti)) == 1;
         },
         ct);
@@ -129,7 +129,7 @@ public sealed class TokenBlacklist
     internal async Task<Rotation> RotateAsync(NewToken old, NewToken next, User? user, DateTimeOffset now, CancellationToken ct)
     {
         if (!IsInstalled) return Rotation.Done;
-        var userId = user?.Id.Number;
+        var userId = user?.Id;
         var family = TracksFamilies ? await db.FirstAsync(FamilyOf, ct, ("jti", old.Jti)) ?? old.Jti : null;
         return await db.WriteAsync(
             async tx =>
@@ -208,11 +208,11 @@ public sealed class TokenBlacklist
     // PostgreSQL: whoever changes the user, Django too, does so before or after the whole transaction.
     private static readonly Sql RecordForLogin = new(InsertForLogin, postgres: InsertForLogin + " FOR SHARE");
 
-    private static readonly Sql SetLastLogin = new("UPDATE auth_user SET last_login = @now WHERE id = @user AND is_active AND password = @password");
+    private static readonly Sql SetLastLogin = new("UPDATE auth_user AS u SET last_login = @now WHERE u.id = @user AND u.is_active AND u.password = @password");
 
     private static readonly Sql Record = new("""
         INSERT INTO token_blacklist_outstandingtoken (token, created_at, expires_at, jti, user_id)
-        VALUES (@token, @now, @expires, @jti, (SELECT id FROM auth_user WHERE id = @user)) ON CONFLICT (jti) DO NOTHING
+        VALUES (@token, @now, @expires, @jti, (SELECT u.id FROM auth_user u WHERE u.id = @user)) ON CONFLICT (jti) DO NOTHING
         """);
 
     private static readonly Sql End = new("""

@@ -51,7 +51,7 @@ internal sealed class SessionLogin(
         await accounts.TellAsync(options.Events.LoggedIn, new UserEvent(user, services));
     }
 
-    private static readonly Sql SetLastLogin = new("UPDATE auth_user SET last_login = @now WHERE id = @id");
+    private static readonly Sql SetLastLogin = new("UPDATE auth_user AS u SET last_login = @now WHERE u.id = @id");
 
     public async Task LogOutAsync(HttpContext http)
     {

@@ -2,10 +2,11 @@ using Gatehouse.Database;
 
 namespace Gatehouse.Users;
 
-/// <summary>A person or program that can be authenticated: a row of <c>auth_user</c>.</summary>
+/// <summary>A person or program that can be authenticated: a row of <c>auth_user</c>, or of the project's own user model.</summary>
 /// <remarks>Not a record: its <c>ToString</c> would print the password hash into a log.</remarks>
 public sealed class User
 {
+    // As they are called in Django's own model; UserModel says how in a project's.
     internal const string Columns =
         "u.id, u.username, u.password, u.email, u.first_name, u.last_name, u.is_staff, u.is_active, u.is_superuser";
 
@@ -14,7 +15,7 @@ public sealed class User
     /// <summary>The key.</summary>
     public required UserId Id { get; init; }
 
-    /// <summary>At most 150 characters, unique, case-sensitive, NFKC.</summary>
+    /// <summary>What they log in with (<c>USERNAME_FIELD</c>): in Django's own model at most 150 characters, unique, case-sensitive, NFKC.</summary>
     public required string Username { get; init; }
 
     /// <summary>Perhaps empty, not unique.</summary>
@@ -46,7 +47,7 @@ public sealed class User
     /// <summary>The columns of <see cref="Columns"/>, from <paramref name="first"/> on.</summary>
     internal static User Read(Row row, int first) => new()
     {
-        Id = new UserId(row.Int(first)),
+        Id = row.UserId(first),
         Username = row.Text(first + 1),
         Password = row.Text(first + 2),
         Email = row.Text(first + 3),

@@ -8,6 +8,7 @@ namespace Gatehouse.Users;
 public sealed class UserAccounts
 {
     private readonly Db db;
+    private readonly UserModel model;
     private readonly PasswordHashes hashes;
     private readonly PasswordWork work;
     private readonly PasswordPolicy policy;
@@ -18,10 +19,11 @@ public sealed class UserAccounts
     private readonly RememberedPasswords remembered = new();
 
     internal UserAccounts(
-        Db db, PasswordHashes hashes, PasswordWork work, PasswordPolicy policy, GatehouseOptions options, IServiceProvider services,
+        Db db, UserModel model, PasswordHashes hashes, PasswordWork work, PasswordPolicy policy, GatehouseOptions options, IServiceProvider services,
         TimeProvider clock, ILogger<UserAccounts> log)
     {
         this.db = db;
+        this.model = model;
         this.hashes = hashes;
         this.work = work;
         this.policy = policy;
@@ -51,12 +53,13 @@ public sealed class UserAccounts
         username.Length > Username.MaxStoredLength ? null : await db.FirstAsync(ByName, ct, ("username", username));
 
     /// <summary>The user with that key, active or not.</summary>
-    public Task<User?> FindAsync(UserId id, CancellationToken ct) => db.FirstAsync(ById, ct, ("id", id));
+    public Task<User?> FindAsync(UserId id, CancellationToken ct) =>
+        model.CanBe(id) ? db.FirstAsync(ById, ct, ("id", id)) : Task.FromResult<User?>(null);
 
     /// <summary>Whether there is any user at all.</summary>
     internal async Task<bool> AnyAsync(CancellationToken ct) => await db.FirstAsync(One, ct) is not null;
 
-    private static readonly Sql<string> One = new("SELECT username FROM auth_user LIMIT 1", row => row.Text(0));
+    private static readonly Sql<string> One = new("SELECT u.username FROM auth_user u LIMIT 1", row => row.Text(0));
 
     /// <summary>
     /// The active user whose password this is; null for all else: unknown, wrong, inactive and without a password cost the same work. An
@@ -83,7 +86,7 @@ public sealed class UserAccounts
         if (username.Length > Username.MaxStoredLength || password.Length > PasswordHashes.MaxPasswordLength) return null;
 
         var user = await FindAsync(username, ct);
-        if (remember && user is { IsActive: true } && remembered.Knows(user.Id.Number, user.Password, password)) return user;
+        if (remember && user is { IsActive: true } && remembered.Knows(user.Id.Hash, user.Password, password)) return user;
 
         var (isCorrect, upgraded) = await work.RunAsync(
             () =>
@@ -93,7 +96,7 @@ public sealed class UserAccounts
                     hashes.SpendWork(password);
                     return (false, null);
                 }
-                var check = hashes.Verify(password, user.Password, user.Id.Number);
+                var check = hashes.Verify(password, user.Password, user.Id.ToString());
                 return (check.IsCorrect, check is { IsCorrect: true, MustUpdate: true } ? hashes.Make(password) : null);
             },
             ct);
@@ -107,14 +110,14 @@ public sealed class UserAccounts
                 tx => tx.RunAsync(Upgrade, ("new", upgraded), ("id", current.Id), ("old", current.Password)), ct);
             user = won == 1 ? user.WithPassword(upgraded) : await FindAsync(user.Id, ct);
             // Somebody else wrote another hash: of the same password, at a login beside this one, or of a new one, and then this one is wrong.
-            if (won != 1 && user is { } now && !await work.RunAsync(() => hashes.Verify(password, now.Password, now.Id.Number).IsCorrect, ct)) return null;
+            if (won != 1 && user is { } now && !await work.RunAsync(() => hashes.Verify(password, now.Password, now.Id.ToString()).IsCorrect, ct)) return null;
         }
         if (user is not { IsActive: true }) return null;
-        if (remember) remembered.Remember(user.Id.Number, user.Password, password);
+        if (remember) remembered.Remember(user.Id.Hash, user.Password, password);
         return user;
     }
 
-    private static readonly Sql Upgrade = new("UPDATE auth_user SET password = @new WHERE id = @id AND password = @old");
+    private static readonly Sql Upgrade = new("UPDATE auth_user AS u SET password = @new WHERE u.id = @id AND u.password = @old");
 
     /// <summary>What is wrong with a new password for such a user, in the words of the validators; empty when nothing is.</summary>
     public IReadOnlyList<string> CheckPassword(string password, string username, string email = "", string firstName = "", string lastName = "") =>
@@ -139,9 +142,7 @@ public sealed class UserAccounts
         var id = await db.WriteAsync(
             async tx =>
             {
-                var key = await tx.FirstAsync(
-                    Insert, ("password", encoded), ("is_superuser", isSuperuser), ("username", username), ("email", email),
-                    ("is_staff", isStaff), ("now", now));
+                var key = await InsertAsync(tx, encoded, isSuperuser, username, email, isStaff, now);
                 if (key is { } made)
                 {
                     foreach (var step in AlsoWithEachUser) await step(tx, made, now);
@@ -157,6 +158,19 @@ public sealed class UserAccounts
         return user;
     }
 
+    private Task<UserId?> InsertAsync(Tx tx, string encoded, bool isSuperuser, string username, string email, bool isStaff, DateTimeOffset now)
+    {
+        if (model.IsDjangosOwn)
+            return tx.FirstAsync(
+                Insert, ("password", encoded), ("is_superuser", isSuperuser), ("username", username), ("email", email), ("is_staff", isStaff), ("now", now));
+        (string, object?)[] parameters =
+            [("password", encoded), ("is_superuser", isSuperuser), ("username", username), ("email", email), ("is_staff", isStaff), ("now", now)];
+        // Django draws UUIDs in Python, so the column has no default.
+        return tx.FirstAsync(insertOwn ??= new(model.InsertText(), row => row.UserId(0)), model.HasUuids ? [.. parameters, ("id", Guid.NewGuid())] : parameters);
+    }
+
+    private Sql<UserId?>? insertOwn;
+
     private static readonly Sql<UserId?> Insert = new(
         """
         INSERT INTO auth_user (password, last_login, is_superuser, username, last_name, email, is_staff, is_active, date_joined, first_name)
@@ -164,7 +178,7 @@ public sealed class UserAccounts
         ON CONFLICT (username) DO NOTHING
         RETURNING id
         """,
-        row => new UserId(row.Int(0)));
+        row => row.UserId(0));
 
     /// <summary>
     /// Sets a password without asking for the old one. Sessions made with the old one end, and recorded JSON Web Tokens, unless settings say
@@ -190,7 +204,7 @@ public sealed class UserAccounts
             ct);
     }
 
-    private static readonly Sql SetPassword = new("UPDATE auth_user SET password = @password WHERE id = @id");
+    private static readonly Sql SetPassword = new("UPDATE auth_user AS u SET password = @password WHERE u.id = @id");
 
     /// <summary>Whether a user has a permission, <c>app.codename</c>, of their own or by a group. Inactive users have none.</summary>
     public async ValueTask<bool> HasPermAsync(User user, string permission, CancellationToken ct)

@@ -108,7 +108,7 @@ public sealed class PasswordHashesTests
         var log = new LogList();
         var (hashes, preferred) = Counting(log);
 
-        var checks = new[] { hashes.Verify("x", encoded, userId: 7), hashes.Verify("x", encoded, userId: 7) };
+        var checks = new[] { hashes.Verify("x", encoded, userId: "7"), hashes.Verify("x", encoded, userId: "7") };
 
         Assert.All(checks, check => Assert.Equal(default, check));
         Assert.Equal(2, preferred.Made);

@@ -200,7 +200,7 @@ internal sealed class AuthorizeEndpoint(
         options.HeedOpenIdRequest == true && request.IsOpenId && parameters["id_token_hint"] is { Length: > 0 } hint
         && await idTokens.LoadAsync(hint, evenExpired: true, ct) is { User: { } meant } && meant.Id != user.Id;
 
-    private static readonly Sql<LoginTime> LastLogin = new("SELECT last_login FROM auth_user WHERE id = @user", row => new LoginTime(row.TimeOrNull(0)));
+    private static readonly Sql<LoginTime> LastLogin = new("SELECT u.last_login FROM auth_user u WHERE u.id = @user", row => new LoginTime(row.TimeOrNull(0)));
 
     private sealed record LoginTime(DateTimeOffset? Time);
 

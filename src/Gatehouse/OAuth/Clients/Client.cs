@@ -77,7 +77,7 @@ public sealed class Client
         ClientType = row.Text(first + 4),
         AuthorizationGrantType = row.Text(first + 5),
         Name = row.Text(first + 6),
-        UserId = row.IsNull(first + 7) ? null : new UserId(row.Int(first + 7)),
+        UserId = row.IsNull(first + 7) ? null : row.UserId(first + 7),
         RedirectUris = Split(row.Text(first + 8)),
         PostLogoutRedirectUris = Split(row.Text(first + 9)),
         AllowedOrigins = Split(row.Text(first + 10)),

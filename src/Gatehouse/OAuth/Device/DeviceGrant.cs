@@ -62,6 +62,6 @@ internal sealed class DeviceGrant
         Status = row.Text(4),
         Interval = (int)row.Int(5),
         Expires = row.Time(6),
-        UserId = row.IsNull(7) ? null : new UserId(row.Int(7)),
+        UserId = row.IsNull(7) ? null : row.UserId(7),
     };
 }

@@ -100,7 +100,7 @@ internal sealed class DeviceCodeGrant(Db db, Scopes scopes, OAuthOptions options
         $"""
         UPDATE oauth2_provider_devicegrant SET device_code = @spent, last_checked = @now
         WHERE id = @id AND device_code = @device_code AND status = '{DeviceGrant.Authorized}' AND expires > @now
-            AND user_id = (SELECT id FROM auth_user WHERE id = @user AND (is_active OR @any))
+            AND user_id = (SELECT u.id FROM auth_user u WHERE u.id = @user AND (u.is_active OR @any))
         """);
 
     private static readonly Sql Poll = new("UPDATE oauth2_provider_devicegrant SET last_checked = @now WHERE id = @id AND last_checked <= @earliest");

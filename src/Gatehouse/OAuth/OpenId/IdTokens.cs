@@ -160,7 +160,7 @@ internal sealed class IdTokens(Db db, OidcKeys keys, GatehouseOptions root, Time
         return Base64Url.EncodeToString(hash[..(hash.Length / 2)]);
     }
 
-    private static readonly Sql<DateTimeOffset?> LastLogin = new("SELECT last_login FROM auth_user WHERE id = @id", row => row.TimeOrNull(0));
+    private static readonly Sql<DateTimeOffset?> LastLogin = new("SELECT u.last_login FROM auth_user u WHERE u.id = @id", row => row.TimeOrNull(0));
 
     private static readonly Sql<AccessToken> ByJti = new(
         $"""
