@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Gatehouse.OAuth.Tokens;
+using Gatehouse.Tests.Database;
 using Gatehouse.Tests.Jwt;
 using Gatehouse.Users;
 using Xunit;
@@ -204,7 +205,7 @@ public sealed class RefreshTokenTests : OAuthPagesTest
         {
             case "password": Assert.True(await server.Get<UserAccounts>().SetPasswordAsync(alice.Id, "Another-horse-42", Ct)); break;
             case "deactivated": await Users.DeactivateAsync(alice); break;
-            default: Database.Execute($"PRAGMA foreign_keys = OFF; DELETE FROM auth_user WHERE id = {alice.Id}"); break;
+            default: Database.Execute($"{(TestDatabase.IsPostgres ? "SET session_replication_role = replica" : "PRAGMA foreign_keys = OFF")}; DELETE FROM auth_user WHERE id = {alice.Id}"); break;
         }
 
         await InvalidAsync(next.Refresh, server);
@@ -259,11 +260,11 @@ public sealed class RefreshTokenTests : OAuthPagesTest
 
         await InvalidAsync("old-7", server);
         Assert.Equal("0", One("SELECT count(*) FROM oauth2_provider_refreshtoken WHERE revoked IS NULL"));
-        var touched = One("SELECT group_concat(updated) FROM (SELECT DISTINCT updated FROM oauth2_provider_refreshtoken)");
+        var touched = string.Join(',', Database.Rows("SELECT DISTINCT updated FROM oauth2_provider_refreshtoken ORDER BY updated"));
         Clock.Advance(TimeSpan.FromMinutes(1));
         for (var time = 0; time < 20; time++) await InvalidAsync("old-7", server);
 
-        Assert.Equal(touched, One("SELECT group_concat(updated) FROM (SELECT DISTINCT updated FROM oauth2_provider_refreshtoken)"));
+        Assert.Equal(touched, string.Join(',', Database.Rows("SELECT DISTINCT updated FROM oauth2_provider_refreshtoken ORDER BY updated")));
         Assert.Equal(["alice"], told);
     }
 
