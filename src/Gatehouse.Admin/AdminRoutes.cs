@@ -21,6 +21,13 @@ public static class AdminRoutes
         routes.MapPage(Logout, LogOutAsync);
         routes.MapPage(AdminPage.Script, http => Task.FromResult(Results.Text(Script.Value, "text/javascript", System.Text.Encoding.UTF8)));
 
+        if (!routes.ServiceProvider.GetRequiredService<GatehouseOptions>().UserModel.Model.Equals("auth.User", StringComparison.OrdinalIgnoreCase))
+        {
+            // Lists and forms are those of Django's own user.
+            routes.MapPage(Index, ShowNotServedAsync);
+            routes.MapPage("/admin/{**path}", ShowNotServedAsync);
+            return;
+        }
         routes.MapAdmin(Index, IndexPage.ShowAsync);
         routes.MapAdmin(SigningKeysPage.Url, SigningKeysPage.HandleAsync);
         routes.MapAdmin("/admin/{app}/", IndexPage.ShowAppAsync);
@@ -60,6 +67,17 @@ public static class AdminRoutes
         if (!site.Staff.May("view", model) && !site.Staff.May("delete", model)) return site.Forbidden();
         return await site.Database.FindAsync(model, site.Route("id"), site.Ct) is { } row ? await handler(site, row) : await site.GoneAsync(model);
     });
+
+    private static async Task<IResult> ShowNotServedAsync(HttpContext http)
+    {
+        NeverCache(http);
+        return await http.GetSessionUserAsync() is { IsStaff: true }
+            ? http.Page(
+                "Gatehouse administration",
+                "<h1>Gatehouse administration</h1>\n<p>This admin site knows Django's own users only, and the project has a user model of its own (<code>AUTH_USER_MODEL</code>). "
+                + "Use the admin site of the Django project.</p>")
+            : http.RedirectToLogin(Login);
+    }
 
     // Django's admin sends a stranger who logs out to the index, by any method.
     private static async Task<IResult> LogOutAsync(HttpContext http)
