@@ -1,11 +1,13 @@
-using System.Text.Encodings.Web;
+using System.Reflection;
+using Gatehouse.Administration;
 using Gatehouse.Sessions;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Gatehouse.Admin;
 
-/// <summary>The admin site: signing in as staff, and what there is of it in this version.</summary>
+/// <summary>The admin site, at the addresses of Django's: what staff may see and do with users, applications, tokens and sessions.</summary>
 public static class AdminRoutes
 {
     private const string Index = "/admin/";
@@ -15,31 +17,49 @@ public static class AdminRoutes
     /// <summary>Maps <c>/admin/</c> and all below it: who is no staff is sent to log in, whatever is asked for.</summary>
     public static void MapGatehouseAdmin(this IEndpointRouteBuilder routes)
     {
-        routes.MapPage(Index, ShowIndexAsync);
         routes.MapLoginPage(Login, new LoginPageOptions { Title = "Gatehouse administration", StaffOnly = true, DefaultNext = Index });
         routes.MapPage(Logout, LogOutAsync);
-        routes.MapPage("/admin/{**path}", NoSuchPageAsync);
+        routes.MapPage(AdminPage.Script, http => Task.FromResult(Results.Text(Script.Value, "text/javascript", System.Text.Encoding.UTF8)));
+
+        routes.MapAdmin(Index, IndexPage.ShowAsync);
+        routes.MapAdmin(SigningKeysPage.Url, SigningKeysPage.HandleAsync);
+        routes.MapAdmin("/admin/{app}/", IndexPage.ShowAppAsync);
+        routes.MapModel("/admin/{app}/{model}/", ListPage.HandleAsync);
+        routes.MapModel("/admin/{app}/{model}/add/", FormPage.AddAsync);
+        routes.MapModel("/admin/{app}/{model}/{id}/", (site, model) => Task.FromResult(site.Redirect(AdminPage.Url(model, $"{Uri.EscapeDataString(site.Route("id"))}/change/"))));
+        routes.MapObject("/admin/{app}/{model}/{id}/change/", FormPage.ChangeAsync);
+        routes.MapObject("/admin/{app}/{model}/{id}/password/", PasswordPage.HandleAsync);
+        routes.MapObject("/admin/{app}/{model}/{id}/delete/", DeletePage.HandleAsync);
+        routes.MapObject("/admin/{app}/{model}/{id}/history/", HistoryPage.ShowAsync);
+        routes.MapAdmin("/admin/{**path}", site => Task.FromResult(site.NotFound()));
     }
 
-    private static async Task<IResult> ShowIndexAsync(HttpContext http)
+    /// <summary>A page for staff; others are sent to log in.</summary>
+    private static void MapAdmin(this IEndpointRouteBuilder routes, string path, Func<AdminPage, Task<IResult>> handler)
     {
-        if (await RefuseAsync(http) is { } refusal) return refusal;
-        NeverCache(http);
-
-        var name = HtmlEncoder.Default.Encode((await http.GetSessionUserAsync())!.Username);
-        return http.Page(
-            "Gatehouse administration",
-            $"""
-            <h1>Gatehouse administration</h1>
-            <p>Welcome, {name}. This version administers users, tokens and sessions from the command line: <code>gatehouse --help</code> lists the verbs.</p>
-            <form method="post" action="{Logout}">
-            <input type="hidden" name="csrfmiddlewaretoken" value="{http.GetCsrfToken()}">
-            <button type="submit">Log out</button>
-            </form>
-            """);
+        var database = routes.ServiceProvider.GetRequiredService<AdminDatabase>();
+        var operations = routes.ServiceProvider.GetRequiredService<AdminOperations>();
+        routes.MapPage(path, async http =>
+        {
+            NeverCache(http);
+            return await http.GetSessionUserAsync() is { } user && await operations.FindStaffAsync(user, http.RequestAborted) is { } staff
+                ? await handler(new AdminPage(http, staff, database, operations))
+                : http.RedirectToLogin(Login);
+        });
     }
 
-    private static async Task<IResult> NoSuchPageAsync(HttpContext http) => await RefuseAsync(http) ?? http.NotFoundPage();
+    /// <summary>A page about a model; one that the staff member may do nothing with is not there.</summary>
+    private static void MapModel(this IEndpointRouteBuilder routes, string path, Func<AdminPage, Model, Task<IResult>> handler) => routes.MapAdmin(path, async site =>
+        await site.Database.FindModelAsync(site.Route("app"), site.Route("model"), site.Ct) is not { } model ? site.NotFound()
+        : site.Staff.SeesAnything(model) ? await handler(site, model)
+        : site.Forbidden());
+
+    /// <summary>A page about an object.</summary>
+    private static void MapObject(this IEndpointRouteBuilder routes, string path, Func<AdminPage, ModelRow, Task<IResult>> handler) => routes.MapModel(path, async (site, model) =>
+    {
+        if (!site.Staff.May("view", model) && !site.Staff.May("delete", model)) return site.Forbidden();
+        return await site.Database.FindAsync(model, site.Route("id"), site.Ct) is { } row ? await handler(site, row) : await site.GoneAsync(model);
+    });
 
     // Django's admin sends a stranger who logs out to the index, by any method.
     private static async Task<IResult> LogOutAsync(HttpContext http)
@@ -52,10 +72,9 @@ public static class AdminRoutes
     private static void NeverCache(HttpContext http) =>
         http.Response.Headers.CacheControl = "max-age=0, no-cache, no-store, must-revalidate, private";
 
-    private static async Task<IResult?> RefuseAsync(HttpContext http)
+    private static readonly Lazy<string> Script = new(() =>
     {
-        if (await http.GetSessionUserAsync() is { IsStaff: true }) return null;
-        NeverCache(http);
-        return http.RedirectToLogin(Login);
-    }
+        using var reader = new StreamReader(Assembly.GetExecutingAssembly().GetManifestResourceStream("Gatehouse.Admin.admin.js")!);
+        return reader.ReadToEnd();
+    });
 }

@@ -25,6 +25,7 @@ public static class GatehouseRoutes
         routes.MapJwt(options);
         routes.MapOAuth(options);
         routes.MapHealth();
+        routes.MapStyleSheet();
     }
 
     /// <summary>The endpoints of the application, for the check at its start.</summary>

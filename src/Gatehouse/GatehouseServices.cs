@@ -1,3 +1,4 @@
+using Gatehouse.Administration;
 using Gatehouse.Authentication;
 using Gatehouse.AuthTokens;
 using Gatehouse.Crypto;
@@ -95,6 +96,15 @@ public static class GatehouseServices
         services.AddSingleton<FlushExpired>().AddSingleton<ISweep>(s => s.GetRequiredService<FlushExpired>());
         services.AddSingleton<ISweep>(s => s.GetRequiredService<ClearTokens>());
         services.AddSingleton<ISweep>(s => s.GetRequiredService<ThrottleStore>());
+
+        // for the admin site
+        services.AddSingleton(s => new AdminDatabase(s.GetRequiredService<Db>(), s.GetRequiredService<SessionStore>(), s.GetRequiredService<GatehouseOptions>()));
+        services.AddSingleton(s => new AdminOperations(
+            s.GetRequiredService<Db>(), s.GetRequiredService<AdminDatabase>(), s.GetRequiredService<UserAccounts>(), s.GetRequiredService<SessionStore>(),
+            s.GetRequiredService<ClientRegistration>(), s.GetRequiredService<ClientSecrets>(), s.GetRequiredService<GatehouseOptions>(), s.GetRequiredService<TimeProvider>()));
+
+        services.AddSingleton(s => new SigningKeyList(
+            s.GetRequiredService<OidcKeys>(), s.GetRequiredService<Db>(), s.GetRequiredService<AdminDatabase>(), s.GetRequiredService<GatehouseOptions>(), s.GetRequiredService<TimeProvider>()));
 
         services.AddSingleton<GatehouseRoutes.Mapped>();
         services.AddHostedService<GatehouseStart>();

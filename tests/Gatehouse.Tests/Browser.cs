@@ -50,7 +50,9 @@ public sealed partial class Browser(HttpClient http)
     public async Task<HttpResponseMessage> SubmitAsync(string path, params (string Name, string Value)[] fields)
     {
         var page = await (await GetAsync(path)).Content.ReadAsStringAsync();
-        var form = HiddenFields().Matches(page).ToDictionary(match => match.Groups[1].Value, match => System.Net.WebUtility.HtmlDecode(match.Groups[2].Value));
+        var form = new Dictionary<string, string>();
+        // A page may have several forms: a name that all of them have counts once.
+        foreach (System.Text.RegularExpressions.Match match in HiddenFields().Matches(page)) form[match.Groups[1].Value] = System.Net.WebUtility.HtmlDecode(match.Groups[2].Value);
         foreach (var (name, value) in fields) form[name] = value;
         return await SendAsync(HttpMethod.Post, path, new FormUrlEncodedContent(form), csrf: false);
     }

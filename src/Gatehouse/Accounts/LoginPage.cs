@@ -43,6 +43,10 @@ public static class LoginPages
     /// <param name="body">HTML, with all that is not yours encoded.</param>
     public static IResult Page(this HttpContext http, string title, string body) => new HtmlPage(StatusCodes.Status200OK, title, body);
 
+    /// <summary>As <see cref="Page(HttpContext, string, string)"/>, with more to say about it.</summary>
+    public static IResult Page(this HttpContext http, string title, string body, PageOptions options) =>
+        new HtmlPage(options.Status, title, body) { IsWhole = options.IsWhole, Script = options.Script };
+
     /// <summary>A redirect as Django sends it.</summary>
     public static IResult RedirectPage(this HttpContext http, string location) => new DjangoRedirect(location);
 
@@ -51,6 +55,19 @@ public static class LoginPages
 
     /// <summary>A 403 page (<c>PermissionDenied</c> in a plain view).</summary>
     public static IResult ForbiddenPage(this HttpContext http) => HtmlPage.Forbidden();
+}
+
+/// <summary>What a page may have of its own.</summary>
+public sealed class PageOptions
+{
+    /// <summary>Of the answer. Default 200.</summary>
+    public int Status { get; init; } = StatusCodes.Status200OK;
+
+    /// <summary>Whether the body is all of the page. Default false: it stands in the card of the login page.</summary>
+    public bool IsWhole { get; init; }
+
+    /// <summary>The address of a script on this server, which must not be needed. Default: none, and no script runs.</summary>
+    public string? Script { get; init; }
 }
 
 /// <summary>What a login page may have of its own.</summary>

@@ -73,6 +73,9 @@ public sealed class TokenStore
         """,
         row => row.Text(0));
 
+    internal static readonly Sql InsertIfNone = new(
+        "INSERT INTO authtoken_token (key, created, user_id) VALUES (@key, @now, @user) ON CONFLICT (user_id) DO NOTHING");
+
     private static readonly Sql Renew = new("""
         INSERT INTO authtoken_token (key, created, user_id) VALUES (@key, @now, @user)
         ON CONFLICT (user_id) DO UPDATE SET key = excluded.key, created = excluded.created

@@ -173,6 +173,8 @@ internal sealed class FixtureJoin(string table, string own, string other, string
 
     public Sql Add { get; } = new($"INSERT INTO {table} ({own}, {other}) VALUES (@own, @other) ON CONFLICT ({own}, {other}) DO NOTHING");
 
+    public Sql Remove { get; } = new($"DELETE FROM {table} WHERE {own} = @own AND {other} = @other");
+
     /// <summary>All pairs, in the order Django lists the related objects.</summary>
     public Sql<(long Own, long Other)> Pairs { get; } =
         new($"SELECT j.{own}, j.{other} FROM {table} j {ordered}", row => (row.Int(0), row.Int(1)));

@@ -32,6 +32,9 @@ public sealed class RequestData
     /// <summary>The fields of a form in their order, repeated ones too; of a multipart body each field's last value.</summary>
     internal IEnumerable<(string Name, string Value)> AllFields => all ?? Form?.Where(one => one.Value is not null).Select(one => (one.Key, one.Value!)) ?? [];
 
+    /// <summary>The values of each field of a form, in their order (Django's <c>QueryDict</c>); of a multipart body only the last.</summary>
+    public ILookup<string, string> Values() => AllFields.ToLookup(field => field.Name, field => field.Value);
+
     /// <summary>What Python calls the type of the parsed body: <c>dict</c>, <c>list</c>, <c>str</c>, <c>QueryDict</c> ….</summary>
     public string TypeName => Json is { } json ? ApiForm.PythonType(json) : "QueryDict";
 

@@ -63,7 +63,7 @@ public sealed class TokenBlacklist
         return db.WriteAsync(tx => EndAllAsync(tx, user, now), ct);
     }
 
-    private static Task<int> EndAllAsync(Tx tx, UserId user, DateTimeOffset now)
+    internal static Task<int> EndAllAsync(Tx tx, UserId user, DateTimeOffset now)
     {
         tx.Lock(UserAccounts.LockOf(user));
         return tx.RunAsync(EndAllOfUser, ("now", now), ("user", user));
@@ -112,6 +112,15 @@ public sealed class TokenBlacklist
             return await tx.RunAsync(End, ("now", now), ("jti", token.Jti)) == 1;
         },
         ct);
+
+    /// <summary>Ends a recorded token by the key of its row.</summary>
+    /// <returns>False when it was dead already.</returns>
+    internal static async Task<bool> EndAsync(Tx tx, long id, DateTimeOffset now) => await tx.RunAsync(EndById, ("now", now), ("id", id)) == 1;
+
+    private static readonly Sql EndById = new("""
+        INSERT INTO token_blacklist_blacklistedtoken (blacklisted_at, token_id)
+        SELECT @now, id FROM token_blacklist_outstandingtoken WHERE id = @id ON CONFLICT (token_id) DO NOTHING
+        """);
 
     /// <summary>
     /// Puts <paramref name="next"/> in the place of <paramref name="old"/>. One statement decides: it ends the old token, if it is alive and

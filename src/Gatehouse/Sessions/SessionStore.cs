@@ -3,6 +3,7 @@ using System.Text.Json.Serialization;
 using Gatehouse.Crypto;
 using Gatehouse.Database;
 using Gatehouse.Http;
+using Gatehouse.Users;
 using Microsoft.AspNetCore.Http;
 
 namespace Gatehouse.Sessions;
@@ -73,14 +74,38 @@ internal sealed class SessionStore(Db db, GatehouseOptions options, TimeProvider
     private static readonly Sql Insert = new(
         "INSERT INTO django_session (session_key, session_data, expire_date) VALUES (@key, @data, @expires)");
 
-    public async Task DeleteAsync(IReadOnlyCollection<string> dead) => await db.WriteAsync(
-        async tx =>
+    public async Task DeleteAsync(IReadOnlyCollection<string> dead) => await db.WriteAsync(tx => DeleteAsync(tx, dead), CancellationToken.None);
+
+    public static async Task<int> DeleteAsync(Tx tx, IReadOnlyCollection<string> dead)
+    {
+        var count = 0;
+        foreach (var key in dead) count += await tx.RunAsync(Delete, ("key", key));
+        return count;
+    }
+
+    /// <summary>Whose a stored session is; null: nobody's, or not signed by us. Whether it still fits the password is not asked.</summary>
+    public UserId? UserOf(string data) =>
+        Decode(data).Data is { } json && json.TryGetProperty("_auth_user_id", out var id) && id.ValueKind == JsonValueKind.String && UserId.TryParse(ApiForm.JsonText(id), out var user)
+            ? user
+            : null;
+
+    /// <summary>The keys of a user's live sessions. Who they are stands inside them, so all are looked at, in batches.</summary>
+    public async Task<IReadOnlyCollection<string>> OfUserAsync(UserId user, CancellationToken ct)
+    {
+        const int Batch = 1000;
+        var keys = new List<string>();
+        for (var after = ""; ;)
         {
-            var count = 0;
-            foreach (var key in dead) count += await tx.RunAsync(Delete, ("key", key));
-            return count;
-        },
-        CancellationToken.None);
+            var rows = await db.AllAsync(Live, ct, ("after", after), ("now", Now), ("most", Batch));
+            keys.AddRange(rows.Where(row => UserOf(row.Data) == user).Select(row => row.Key));
+            if (rows.Count < Batch) return keys;
+            after = rows[^1].Key;
+        }
+    }
+
+    private static readonly Sql<(string Key, string Data)> Live = new(
+        "SELECT session_key, session_data FROM django_session WHERE session_key > @after AND expire_date > @now ORDER BY session_key LIMIT @most",
+        row => (row.Text(0), row.Text(1)));
 
     private static readonly Sql Delete = new("DELETE FROM django_session WHERE session_key = @key");
 

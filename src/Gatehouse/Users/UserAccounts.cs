@@ -40,6 +40,9 @@ public sealed class UserAccounts
     /// <summary>What makes tokens for a user shares this lock; what ends all of them has it alone, so that none comes to be meanwhile.</summary>
     internal static string LockOf(UserId id) => $"user {id}";
 
+    /// <summary>What features write in the transaction that deletes a user, before it is gone.</summary>
+    internal IList<Func<Tx, UserId, DateTimeOffset, Task>> AlsoWithEachDeletedUser { get; } = [];
+
     private static readonly Sql<User> ByName = new($"SELECT {User.Columns} FROM auth_user u WHERE u.username = @username", User.Read);
     private static readonly Sql<User> ById = new($"SELECT {User.Columns} FROM auth_user u WHERE u.id = @id", User.Read);
 
@@ -119,8 +122,13 @@ public sealed class UserAccounts
 
     /// <summary>Makes a user (Django <c>create_user</c>): the name in NFKC, the domain of the address in lower case.</summary>
     /// <returns>Null when the name is taken: of several callers with one name, one gets the user.</returns>
-    public async Task<User?> CreateAsync(
-        string username, string email, string? password, bool isStaff = false, bool isSuperuser = false, CancellationToken ct = default)
+    public Task<User?> CreateAsync(
+        string username, string email, string? password, bool isStaff = false, bool isSuperuser = false, CancellationToken ct = default) =>
+        CreateAsync(username, email, password, isStaff, isSuperuser, also: null, ct);
+
+    /// <summary>The same, with something that is done in the same transaction.</summary>
+    internal async Task<User?> CreateAsync(
+        string username, string email, string? password, bool isStaff, bool isSuperuser, Func<Tx, UserId, DateTimeOffset, Task>? also, CancellationToken ct)
     {
         username = Username.Normalise(username);
         email = EmailAddress.Normalise(email);
@@ -135,7 +143,10 @@ public sealed class UserAccounts
                     Insert, ("password", encoded), ("is_superuser", isSuperuser), ("username", username), ("email", email),
                     ("is_staff", isStaff), ("now", now));
                 if (key is { } made)
+                {
                     foreach (var step in AlsoWithEachUser) await step(tx, made, now);
+                    if (also is not null) await also(tx, made, now);
+                }
                 return key;
             },
             ct);
@@ -160,9 +171,12 @@ public sealed class UserAccounts
     /// otherwise (<c>Jwt:PasswordChangeEndsTokens</c>).
     /// </summary>
     /// <returns>False when there is no such user any more.</returns>
-    public async Task<bool> SetPasswordAsync(UserId id, string password, CancellationToken ct)
+    public Task<bool> SetPasswordAsync(UserId id, string password, CancellationToken ct) => SetPasswordAsync(id, password, also: null, ct);
+
+    /// <summary>The same, with something that is done in the same transaction. No password: nothing matches it.</summary>
+    internal async Task<bool> SetPasswordAsync(UserId id, string? password, Func<Tx, Task>? also, CancellationToken ct)
     {
-        var encoded = await work.RunAsync(() => hashes.Make(password), ct);
+        var encoded = password is null ? PasswordHashes.MakeUnusable() : await work.RunAsync(() => hashes.Make(password), ct);
         var now = clock.GetUtcNow();
         return await db.WriteAsync(
             async tx =>
@@ -170,6 +184,7 @@ public sealed class UserAccounts
                 tx.Lock(LockOf(id));
                 if (await tx.RunAsync(SetPassword, ("password", encoded), ("id", id)) != 1) return false;
                 foreach (var step in AlsoWithEachNewPassword) await step(tx, id, now);
+                if (also is not null) await also(tx);
                 return true;
             },
             ct);

@@ -24,6 +24,8 @@ public sealed partial class ArrowsTests
         ["AuthTokens"] = [.. Questions, .. Foundation],
         ["Jwt"] = [.. Questions, .. Foundation],
         ["OAuth"] = ["Sessions", .. Questions, .. Foundation],
+        // The admin site's door to all of it.
+        ["Administration"] = ["Sessions", "AuthTokens", "Jwt", "OAuth", .. Foundation],
         ["Accounts"] = ["Sessions", "AuthTokens", "Jwt", .. Questions, .. Foundation],
     };
 

@@ -227,7 +227,8 @@ internal sealed class ApplicationPages(Db db, ClientRegistration registration, C
             + string.Concat(choices.Select(choice => $"<option value=\"{choice.Value}\"{(choice.Value == value ? " selected" : "")}>{choice.Label}</option>")) + "</select>";
     }
 
-    private static string WordsOf(ClientError error) => error.Problem switch
+    /// <summary>As Django's forms say it.</summary>
+    internal static string WordsOf(ClientError error) => error.Problem switch
     {
         ClientProblem.Blank => "This field is required.",
         ClientProblem.NoChoice => $"Select a valid choice. {error.Value} is not one of the available choices.",

@@ -22,7 +22,12 @@ internal sealed class ClientRegistration(Db db, ClientRules rules, ClientSecrets
 
     /// <returns>The key of the new client, or what is wrong.</returns>
     /// <exception cref="Http.OverloadedException">Too many passwords are being hashed.</exception>
-    public async Task<(long? Id, IReadOnlyList<ClientError> Errors)> CreateAsync(ClientDraft draft, CancellationToken ct)
+    public Task<(long? Id, IReadOnlyList<ClientError> Errors)> CreateAsync(ClientDraft draft, CancellationToken ct) => CreateAsync(draft, also: null, ct);
+
+    /// <param name="draft">What it is to be.</param>
+    /// <param name="also">Done in the same transaction.</param>
+    /// <param name="ct">Nothing is made when it comes in time.</param>
+    public async Task<(long? Id, IReadOnlyList<ClientError> Errors)> CreateAsync(ClientDraft draft, Func<Tx, long, Task>? also, CancellationToken ct)
     {
         var errors = Check(draft);
         if (errors.Count > 0) return (null, await WithTakenIdAsync(errors, draft, self: null, ct));
@@ -32,6 +37,7 @@ internal sealed class ClientRegistration(Db db, ClientRules rules, ClientSecrets
             {
                 if (await ClientStore.InsertAsync(tx, draft.ToClient(stored), now) is not { } key) return (long?)null;
                 if (draft.AuthMethod.Length > 0) await ClientAssertions.SaveAsync(tx, key, draft.AuthMethod, draft.Jwks, draft.JwksUri);
+                if (also is not null) await also(tx, key);
                 return key;
             },
             ct);
@@ -63,7 +69,13 @@ internal sealed class ClientRegistration(Db db, ClientRules rules, ClientSecrets
     /// <param name="ct">Nothing is changed when it comes in time.</param>
     /// <returns>What is wrong; null when there is no such client.</returns>
     /// <exception cref="Http.OverloadedException">Too many passwords are being hashed.</exception>
-    public async Task<IReadOnlyList<ClientError>?> UpdateAsync(long id, ClientDraft draft, CancellationToken ct)
+    public Task<IReadOnlyList<ClientError>?> UpdateAsync(long id, ClientDraft draft, CancellationToken ct) => UpdateAsync(id, draft, also: null, ct);
+
+    /// <param name="id">The client's key.</param>
+    /// <param name="draft">All that it is from now on.</param>
+    /// <param name="also">Done in the same transaction.</param>
+    /// <param name="ct">Nothing is changed when it comes in time.</param>
+    public async Task<IReadOnlyList<ClientError>?> UpdateAsync(long id, ClientDraft draft, Func<Tx, Task>? also, CancellationToken ct)
     {
         var errors = Check(draft);
         if (errors.Count > 0) return await WithTakenIdAsync(errors, draft, id, ct);
@@ -71,7 +83,11 @@ internal sealed class ClientRegistration(Db db, ClientRules rules, ClientSecrets
         return await db.WriteAsync<IReadOnlyList<ClientError>?>(
             async tx =>
             {
-                if (await ClientStore.UpdateAsync(tx, id, client, now)) return [];
+                if (await ClientStore.UpdateAsync(tx, id, client, now))
+                {
+                    if (also is not null) await also(tx);
+                    return [];
+                }
                 return await tx.FirstAsync(IdOf, ("id", id)) is null ? null : [ClientError.Taken];
             },
             ct);

@@ -60,6 +60,9 @@ internal sealed class OidcKeys
     /// <summary>The algorithms of the keys that sign now, best known first.</summary>
     public IReadOnlyList<string> Algorithms => [.. Now().Signers.Keys.Order(StringComparer.Ordinal).Reverse()];
 
+    /// <summary>All keys of which a token may live, each with its time.</summary>
+    public IReadOnlyList<OidcKey> All => Now().Entries;
+
     /// <summary>The public keys, RFC 7517: another array whenever they have changed.</summary>
     public byte[] Jwks => Now().Jwks;
 

@@ -94,6 +94,30 @@ internal sealed class OAuthTokens(Db db, GatehouseOptions options)
         return await tx.RunAsync(DeleteAccess, ("id", id)) == 1;
     }
 
+    /// <summary>Ends a refresh token and the access token beside it (DOT <c>RefreshToken.revoke</c>).</summary>
+    /// <param name="tx">Where.</param>
+    /// <param name="id">The refresh token's key.</param>
+    /// <param name="endsFamily">Also what came of it: a refresh that was faster by a moment must not outlive this.</param>
+    /// <param name="now">When.</param>
+    /// <returns>False when there is no such token.</returns>
+    public static async Task<bool> RevokeRefreshAsync(Tx tx, long id, bool endsFamily, DateTimeOffset now)
+    {
+        if (await tx.FirstAsync(RefreshById, ("id", id)) is not { } token) return false;
+        if (token.AccessTokenId is { } access) await tx.RunAsync(DeleteAccess, ("id", access));
+        await tx.RunAsync(RevokeRefresh, ("now", now), ("id", id));
+        if (endsFamily && token.Family is { } family) await RevokeFamilyAsync(tx, family, now);
+        return true;
+    }
+
+    private static readonly Sql<Refresh> RefreshById = new(
+        "SELECT access_token_id, token_family FROM oauth2_provider_refreshtoken WHERE id = @id",
+        row => new Refresh(row.IntOrNull(0), row.UuidOrNull(1)));
+
+    private static readonly Sql RevokeRefresh = new(
+        "UPDATE oauth2_provider_refreshtoken SET revoked = @now, updated = @now, access_token_id = NULL WHERE id = @id AND revoked IS NULL");
+
+    private sealed record Refresh(long? AccessTokenId, Guid? Family);
+
     private static readonly Sql RevokeItsRefresh = new(
         "UPDATE oauth2_provider_refreshtoken SET revoked = COALESCE(revoked, @now), updated = @now, access_token_id = NULL WHERE access_token_id = @id");
 

@@ -51,13 +51,7 @@ internal sealed class RevokeToken(Db db, ClientAuthentication clients, OAuthOpti
     {
         var now = clock.GetUtcNow();
         var found = await tx.AllAsync(RefreshTokens, ("checksum", checksum), ("client", client.Id));
-        foreach (var token in found)
-        {
-            if (token.AccessTokenId is { } access) await tx.RunAsync(OAuthTokens.DeleteAccess, ("id", access));
-            await tx.RunAsync(Revoke, ("now", now), ("id", token.Id));
-            // A refresh that came first by a moment must not outlive this answer.
-            if (options.RevocationEndsFamily == true && token.Family is { } family) await OAuthTokens.RevokeFamilyAsync(tx, family, now);
-        }
+        foreach (var id in found) await OAuthTokens.RevokeRefreshAsync(tx, id, options.RevocationEndsFamily == true, now);
         return found.Count > 0;
     }
 
@@ -65,12 +59,6 @@ internal sealed class RevokeToken(Db db, ClientAuthentication clients, OAuthOpti
         "SELECT id FROM oauth2_provider_accesstoken WHERE token_checksum = @checksum AND application_id = @client", row => row.Int(0));
 
     // Several rows may share a checksum, of which one at most is live.
-    private static readonly Sql<Found> RefreshTokens = new(
-        "SELECT id, access_token_id, token_family FROM oauth2_provider_refreshtoken WHERE token_checksum = @checksum AND application_id = @client",
-        row => new Found(row.Int(0), row.IntOrNull(1), row.UuidOrNull(2)));
-
-    private static readonly Sql Revoke = new(
-        "UPDATE oauth2_provider_refreshtoken SET revoked = @now, updated = @now, access_token_id = NULL WHERE id = @id AND revoked IS NULL");
-
-    private sealed record Found(long Id, long? AccessTokenId, Guid? Family);
+    private static readonly Sql<long> RefreshTokens = new(
+        "SELECT id FROM oauth2_provider_refreshtoken WHERE token_checksum = @checksum AND application_id = @client", row => row.Int(0));
 }
