@@ -18,7 +18,7 @@ namespace Gatehouse.Tests.OpenApi;
 public sealed class OpenApiTests(ITestOutputHelper output) : GatehouseTest
 {
     // Pages for people, and what is no part of the API.
-    private static readonly string[] Pages = ["/accounts/", "/api-auth/", "/admin", "/docs", "/openapi.json", "/static/", "/o/applications/", "/o/authorized_tokens/", "/o/device/", "/o/device-confirm/", "/o/device-grant-status/"];
+    private static readonly string[] Pages = ["/accounts/", "/api-auth/", "/admin", "/docs", "/openapi.json", "/gatehouse/", "/static/", "/o/applications/", "/o/authorized_tokens/", "/o/device/", "/o/device-confirm/", "/o/device-grant-status/"];
 
     protected override void Configure(GatehouseOptions options)
     {
