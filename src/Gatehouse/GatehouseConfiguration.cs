@@ -21,6 +21,8 @@ internal static class GatehouseConfiguration
         if (children.Count == 0) return section.Value is null ? null : JsonValue.Create(section.Value);
         if (children.Select((child, at) => child.Key == at.ToString(System.Globalization.CultureInfo.InvariantCulture)).All(same => same))
             return new JsonArray([.. children.Select(Tree)]);
-        return new JsonObject(children.Select(child => KeyValuePair.Create(child.Key, Tree(child))));
+        var tree = new JsonObject(children.Select(child => KeyValuePair.Create(child.Key, Tree(child))));
+        if (!string.IsNullOrEmpty(section.Value)) tree[""] = section.Value;
+        return tree;
     }
 }

@@ -4,6 +4,7 @@ using Gatehouse.Database;
 using Gatehouse.Http;
 using Gatehouse.Jwt;
 using Gatehouse.OAuth;
+using Gatehouse.OpenApi;
 using Gatehouse.Sessions;
 using Gatehouse.Users;
 
@@ -124,6 +125,9 @@ public sealed class GatehouseOptions
 
     /// <summary>Registration and the accounts API.</summary>
     public AccountsOptions Accounts { get; } = new();
+
+    /// <summary>The description of the API.</summary>
+    public OpenApiOptions OpenApi { get; } = new();
 
     /// <summary>What host code wants to be told.</summary>
     public GatehouseEvents Events { get; } = new();

@@ -3,6 +3,8 @@ using Gatehouse.AuthTokens;
 using Gatehouse.Http;
 using Gatehouse.Jwt;
 using Gatehouse.OAuth;
+using Gatehouse.OpenApi;
+using Gatehouse.Views;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
@@ -26,6 +28,9 @@ public static class GatehouseRoutes
         routes.MapOAuth(options);
         routes.MapHealth();
         routes.MapStyleSheet();
+        routes.MapViewAssets();
+        routes.MapOpenApiDocument(options);
+        routes.MapDocsPage(options);
     }
 
     /// <summary>The endpoints of the application, for the check at its start.</summary>

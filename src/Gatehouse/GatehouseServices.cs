@@ -12,8 +12,10 @@ using Gatehouse.OAuth.Grants;
 using Gatehouse.OAuth.OpenId;
 using Gatehouse.OAuth.Registration;
 using Gatehouse.OAuth.Tokens;
+using Gatehouse.OpenApi;
 using Gatehouse.Permissions;
 using Gatehouse.Sessions;
+using Gatehouse.Testing;
 using Gatehouse.Throttling;
 using Gatehouse.Users;
 using Gatehouse.Views;
@@ -44,6 +46,7 @@ public static class GatehouseServices
         {
             var options = new GatehouseOptions();
             fill(provider, options);
+            foreach (var change in provider.GetServices<SettingsOverride>()) change.Change(options);
             GatehouseSetup.Complete(options);
             return options;
         });
@@ -107,6 +110,8 @@ public static class GatehouseServices
 
         services.AddSingleton(s => new SigningKeyList(
             s.GetRequiredService<OidcKeys>(), s.GetRequiredService<Db>(), s.GetRequiredService<AdminDatabase>(), s.GetRequiredService<GatehouseOptions>(), s.GetRequiredService<TimeProvider>()));
+
+        services.AddSingleton<OpenApiDocument>();
 
         services.AddSingleton<GatehouseRoutes.Mapped>();
         services.AddHostedService<GatehouseStart>();

@@ -41,6 +41,9 @@ internal static class GatehouseSetup
         CheckToken("CSRF_HEADER_NAME", options.Csrf.HeaderName);
         CheckPath("Accounts:Path", options.Accounts.Path.TrimEnd('/') + "/");
         CheckPath("AuthToken:Path", options.AuthToken.Path);
+        foreach (var (name, path) in ((string, string)[])[("OpenApi:Path", options.OpenApi.Path), ("OpenApi:DocsPath", options.OpenApi.DocsPath)])
+            if (path.Length > 0 && (path.Length < 2 || path[0] != '/' || !path.All(c => char.IsAsciiLetterOrDigit(c) || "/-_.~".Contains(c))))
+                throw new SettingException($"{name} must be a path that begins with a slash, of letters, digits and - _ . ~, for example /openapi.json, or empty.");
         CheckUrl("LOGIN_URL", options.LoginUrl);
         CheckUrl("LOGIN_REDIRECT_URL", options.LoginRedirectUrl);
         if (options.LogoutRedirectUrl.Length == 0) options.LogoutRedirectUrl = options.LoginUrl;

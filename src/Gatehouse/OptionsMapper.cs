@@ -66,7 +66,7 @@ internal static class OptionsMapper
         if (type == typeof(IDictionary<string, string?>) || type == typeof(IDictionary<string, string>))
         {
             if (value.ValueKind != JsonValueKind.Object) throw Wrong(value, path, "an object");
-            return value.EnumerateObject().ToDictionary(
+            return Flatten(value, "").ToDictionary(
                 member => member.Name,
                 member => member.Value.ValueKind == JsonValueKind.Null ? null! : Text(member.Value) ?? throw Wrong(member.Value, $"{path}: {member.Name}", "a text or number"));
         }
@@ -87,6 +87,11 @@ internal static class OptionsMapper
         Apply(made, value, path);
         return made;
     }
+
+    // .NET's configuration parts names at colons: the scope todos:read arrives as read within todos, and todos itself, if there is one, without a name.
+    private static IEnumerable<(string Name, JsonElement Value)> Flatten(JsonElement value, string prefix) => value.EnumerateObject().SelectMany(member =>
+        member.Value.ValueKind == JsonValueKind.Object ? Flatten(member.Value, $"{prefix}{member.Name}:")
+        : [(member.Name.Length == 0 ? prefix.TrimEnd(':') : prefix + member.Name, member.Value)]);
 
     private static string? Text(JsonElement value) => value.ValueKind switch
     {

@@ -103,16 +103,21 @@ internal static class RunServer
 
     private static Task<IResult> StartPageAsync(HttpContext http) => Task.FromResult(http.Page(
         "Gatehouse",
-        """
+        $"""
         <h1>Gatehouse is running</h1>
         <p>It protects REST APIs: sessions, Basic, tokens and JSON Web Tokens, as Django REST framework has them.</p>
         <ul>
         <li><a href="/api/accounts/profile/">/api/accounts/profile/</a>: who am I?</li>
+        {Docs(http)}
         <li><a href="/accounts/login/">/accounts/login/</a>: log in</li>
         <li><a href="/admin/">/admin/</a>: for staff</li>
         </ul>
         <p>The walk through all of it is docs/quickstart.md.</p>
         """));
+
+    private static string Docs(HttpContext http) => http.RequestServices.GetRequiredService<GatehouseOptions>().OpenApi is { Path.Length: > 0, DocsPath: { Length: > 0 } path }
+        ? $"<li><a href=\"{path}\">{path}</a>: the API, to read and to try</li>"
+        : "";
 
     // startproject's key is in every copy of the project: fine on one's own machine, an open door elsewhere.
     private static void RefuseSampleKey(GatehouseOptions options, IPEndPoint address)

@@ -19,8 +19,8 @@ internal static class AccountsRoutes
         var db = services.GetRequiredService<Db>();
 
         routes.MapView(path + "/register/", "Register", view => view.Post(http => Register.HandleAsync(http, accounts, csrf, options)).PostFields = Register.Fields).RequirePermission(new AllowAny());
-        routes.MapView(path + "/login/", "Login", view => view.Post(http => Login.HandleAsync(http, accounts, login, csrf, options))).RequirePermission(new AllowAny());
-        routes.MapView(path + "/logout/", "Logout", view => view.Post(http => Logout.HandleAsync(http, login))).RequirePermission(new IsAuthenticated());
+        routes.MapView(path + "/login/", "Login", view => view.Post(http => Login.HandleAsync(http, accounts, login, csrf, options)).FormFields = Login.Fields).RequirePermission(new AllowAny());
+        routes.MapView(path + "/logout/", "Logout", view => view.Post(http => Logout.HandleAsync(http, login)).TakesNoBody = true).RequirePermission(new IsAuthenticated());
         routes.MapView(path + "/profile/", "Profile", view => view.Get(Profile.HandleAsync)).RequirePermission(new IsAuthenticated());
         routes.MapView(path + "/users/", "Users", view => view.Get(http => UserList.HandleAsync(http, db))).RequirePermission(new IsAdminUser());
 

@@ -1,6 +1,7 @@
 using Gatehouse.Http;
 using Gatehouse.Sessions;
 using Gatehouse.Users;
+using Gatehouse.Views;
 using Microsoft.AspNetCore.Http;
 
 namespace Gatehouse.Accounts;
@@ -8,6 +9,12 @@ namespace Gatehouse.Accounts;
 /// <summary>POST /api/accounts/login/ begins a session.</summary>
 internal static class Login
 {
+    public static IReadOnlyList<ViewField> Fields { get; } =
+    [
+        new("username", "string", "Username", Required: true),
+        new("password", "string", "Password", Required: true),
+    ];
+
     public static async Task<IResult> HandleAsync(HttpContext http, UserAccounts accounts, SessionLogin login, Csrf csrf, GatehouseOptions options)
     {
         if (CrossSiteLogin.Refuse(http, csrf, options) is { } crossSite) return crossSite;

@@ -69,6 +69,8 @@ public sealed class RequestData
     {
         var (body, tooLarge) = await ReadBytesAsync(http.Request, options.DataUploadMaxMemorySize, http.RequestAborted);
         if (tooLarge) return Failed(ApiError.TooLarge());
+        // The CSRF check looks for its token here, and an endpoint of minimal APIs wants the body after that.
+        if (body.Length > 0) http.Request.Body = new MemoryStream(body, writable: false);
 
         var contentType = http.Request.ContentType ?? "";
         var type = MediaType.Parse(contentType);

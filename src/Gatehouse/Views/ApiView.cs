@@ -29,9 +29,21 @@ public sealed class ApiView
     /// <summary>A function view of DRF's (<c>@api_view</c>) has no HEAD of its own. Default: false.</summary>
     public bool IsFunction { get; set; }
 
+    internal string Name => name;
+
+    internal IEnumerable<string> Methods => handlers.Keys;
+
     internal IReadOnlyList<string> Renders { get; set; }
     internal IReadOnlyList<string> Parses { get; set; }
     internal IReadOnlyList<ViewField> PostFields { get; set; } = [];
+
+    /// <summary>What the page's form asks for, also where OPTIONS does not tell it.</summary>
+    internal IReadOnlyList<ViewField> FormFields { get => field ?? PostFields; set; }
+
+    /// <summary>Whether a POST needs nothing but the will.</summary>
+    internal bool TakesNoBody { get; set; }
+
+    internal bool HasGet => handlers.ContainsKey("GET");
 
     /// <summary>The <c>Allow</c> header.</summary>
     internal string Allow { get; private set; } = "OPTIONS";
@@ -87,7 +99,7 @@ public sealed class ApiView
         var method = http.Request.Method;
         var answer =
             handlers.TryGetValue(method, out var handler) || method == "HEAD" && !IsFunction && handlers.TryGetValue("GET", out handler) ? await handler(http)
-            : method == "OPTIONS" ? Describe(PostFields.Count > 0 && await plan.MayPostAsync(http))
+            : method == "OPTIONS" ? Describe(PostFields.Count > 0 && await plan.MayAsync(http, HttpMethods.Post))
             : ApiError.MethodNotAllowed(method);
         await answer.ExecuteAsync(http);
     }
@@ -95,7 +107,7 @@ public sealed class ApiView
     // DRF SimpleMetadata: what may be sent is told to those who may send it.
     private ApiJson Describe(bool withFields) => ApiJson.Write(StatusCodes.Status200OK, json => Write(json, withFields));
 
-    private void Write(Utf8JsonWriter json, bool withFields)
+    internal void Write(Utf8JsonWriter json, bool withFields)
     {
         json.WriteStartObject();
         json.WriteString("name", name);

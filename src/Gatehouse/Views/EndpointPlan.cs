@@ -26,6 +26,12 @@ internal sealed class EndpointPlan(ApiView? view, BaseAuthentication[] schemes, 
 {
     public ApiView? View => view;
 
+    public IReadOnlyList<BaseAuthentication> Schemes => schemes;
+
+    public IReadOnlyList<RequestPermission> Permissions => permissions;
+
+    public IReadOnlyList<RequestThrottle> Throttles => throttles;
+
     /// <returns>What to answer instead of the endpoint's own answer; null when the request may go on.</returns>
     public async ValueTask<IResult?> RefuseAsync(HttpContext http)
     {
@@ -85,13 +91,13 @@ internal sealed class EndpointPlan(ApiView? view, BaseAuthentication[] schemes, 
         return allowed ? null : ApiError.Throttled(wait);
     }
 
-    /// <summary>Whether the caller might POST here: OPTIONS then tells the fields.</summary>
-    public async ValueTask<bool> MayPostAsync(HttpContext http)
+    /// <summary>Whether the caller might send this method here (DRF <c>show_form_for_method</c>).</summary>
+    public async ValueTask<bool> MayAsync(HttpContext http, string wanted)
     {
         var method = http.Request.Method;
         try
         {
-            http.Request.Method = HttpMethods.Post;
+            http.Request.Method = wanted;
             foreach (var permission in permissions)
                 if (!await permission.AllowsAsync(http))
                     return false;

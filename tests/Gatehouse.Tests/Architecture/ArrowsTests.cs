@@ -26,6 +26,10 @@ public sealed partial class ArrowsTests
         ["OAuth"] = ["Sessions", .. Questions, .. Foundation],
         // The admin site's door to all of it.
         ["Administration"] = ["Sessions", "AuthTokens", "Jwt", "OAuth", .. Foundation],
+        // It describes what all of them map.
+        ["OpenApi"] = ["Accounts", "Sessions", "AuthTokens", "Jwt", "OAuth", .. Questions, .. Foundation],
+        // For tests of applications: callers of every kind.
+        ["Testing"] = ["Sessions", "AuthTokens", "Jwt", "OAuth", .. Questions, .. Foundation],
         ["Accounts"] = ["Sessions", "AuthTokens", "Jwt", .. Questions, .. Foundation],
     };
 
