@@ -202,8 +202,11 @@ internal sealed class PostgresDb : Db
         PostgresException { SqlState: PostgresErrorCodes.StringDataRightTruncation or PostgresErrorCodes.NumericValueOutOfRange } =>
             new BadHttpRequestException("A value does not fit into its column.", StatusCodes.Status400BadRequest, error),
         // Connection, resources, operator, system, login, no such database, internal; a standby; a lock; a conflict that would not end.
-        PostgresException { SqlState: ['0', '8', ..] or ['5', '3' or '7' or '8', ..] or ['2', '8', ..] or ['3', 'D', ..] or ['X', 'X', ..] or ['4', '0', ..]
-            or PostgresErrorCodes.ReadOnlySqlTransaction or PostgresErrorCodes.LockNotAvailable } postgres =>
+        PostgresException
+        {
+            SqlState: ['0', '8', ..] or ['5', '3' or '7' or '8', ..] or ['2', '8', ..] or ['3', 'D', ..] or ['X', 'X', ..] or ['4', '0', ..]
+            or PostgresErrorCodes.ReadOnlySqlTransaction or PostgresErrorCodes.LockNotAvailable
+        } postgres =>
             new DatabaseUnavailableException($"PostgreSQL: {postgres.MessageText} ({postgres.SqlState})", error),
         PostgresException => null,
         NpgsqlException => new DatabaseUnavailableException($"PostgreSQL: {error.Message}", error),

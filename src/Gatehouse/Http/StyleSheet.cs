@@ -1,8 +1,8 @@
 using System.Buffers.Text;
 using System.Reflection;
 using System.Security.Cryptography;
-using Microsoft.AspNetCore.Routing;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Routing;
 
 namespace Gatehouse.Http;
 

@@ -12,8 +12,17 @@ internal sealed partial class UserModel
     // Of Django's AbstractUser, and what stands for a column that a project's model does not have. Null: there is no user without it.
     private static readonly Dictionary<string, string?> Fields = new()
     {
-        ["id"] = null, ["password"] = null, ["last_login"] = null, ["username"] = null, ["email"] = "''", ["first_name"] = "''", ["last_name"] = "''",
-        ["is_staff"] = "FALSE", ["is_active"] = "TRUE", ["is_superuser"] = "FALSE", ["date_joined"] = "NULL",
+        ["id"] = null,
+        ["password"] = null,
+        ["last_login"] = null,
+        ["username"] = null,
+        ["email"] = "''",
+        ["first_name"] = "''",
+        ["last_name"] = "''",
+        ["is_staff"] = "FALSE",
+        ["is_active"] = "TRUE",
+        ["is_superuser"] = "FALSE",
+        ["date_joined"] = "NULL",
     };
 
     // Those of AbstractBaseUser, which a SET cannot qualify; UsernameField and EmailField name the others.
