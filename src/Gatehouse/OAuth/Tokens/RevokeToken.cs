@@ -58,7 +58,8 @@ internal sealed class RevokeToken(Db db, ClientAuthentication clients, OAuthOpti
     private static readonly Sql<long> AccessTokens = new(
         "SELECT id FROM oauth2_provider_accesstoken WHERE token_checksum = @checksum AND application_id = @client", row => row.Int(0));
 
-    // Several rows may share a checksum, of which one at most is live.
+    // Several rows may share a checksum, of which one at most is live. The plus keeps SQLite from going through all tokens of the client, by that
+    // column's index.
     private static readonly Sql<long> RefreshTokens = new(
-        "SELECT id FROM oauth2_provider_refreshtoken WHERE token_checksum = @checksum AND application_id = @client", row => row.Int(0));
+        "SELECT id FROM oauth2_provider_refreshtoken WHERE token_checksum = @checksum AND +application_id = @client", row => row.Int(0));
 }
