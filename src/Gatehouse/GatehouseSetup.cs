@@ -75,6 +75,7 @@ internal static class GatehouseSetup
         if (options.SecretKey.Length < ShortestSecretKey)
             throw new SettingException($"SECRET_KEY has {options.SecretKey.Length} characters; it needs at least {ShortestSecretKey}. Make one with: openssl rand -base64 48");
         if (options.SecretKeyFallbacks.Any(key => key.Length == 0)) throw new SettingException("SECRET_KEY_FALLBACKS holds an empty key; take it out.");
+        if (!options.UserModel.IsDjangosOwn) UserModel.Check(options.UserModel);
         JwtSetup.Check(options);
         OAuthSetup.Complete(options);
     }

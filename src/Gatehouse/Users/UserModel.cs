@@ -43,16 +43,23 @@ internal sealed partial class UserModel
         this.db = db;
         if (IsDjangosOwn) return;
 
+        (Table, Member) = Check(options);
+        db.Texts.Respell = Respell;
+    }
+
+    /// <returns>The table, and the column of groups and permissions that names the user.</returns>
+    /// <exception cref="SettingException">A name is none.</exception>
+    public static (string Table, string Member) Check(UserModelOptions options)
+    {
         var words = options.Model.Split('.');
         if (words is not [var app, var model] || !Name().IsMatch(app) || !Name().IsMatch(model))
             throw new SettingException($"AUTH_USER_MODEL is '{options.Model}'; write app_label.ModelName, such as accounts.User.");
-        Table = options.Table.Length > 0 ? options.Table : $"{app}_{model}".ToLowerInvariant();
-        Member = model.ToLowerInvariant() + "_id";
-        foreach (var name in options.Columns.Values.Concat(options.Defaults.Keys).Append(Table).Append(options.UsernameField).Append(options.EmailField))
+        var table = options.Table.Length > 0 ? options.Table : $"{app}_{model}".ToLowerInvariant();
+        foreach (var name in options.Columns.Values.Concat(options.Defaults.Keys).Append(table).Append(options.UsernameField).Append(options.EmailField))
             if (!Name().IsMatch(name)) throw new SettingException($"UserModel: '{name}' is no name of a table or column; write letters, digits and underscores.");
         if (options.Columns.Keys.FirstOrDefault(field => !Fields.ContainsKey(field) || NeverRenamed.Contains(field)) is { } unknown)
             throw new SettingException($"UserModel: Columns names the field '{unknown}'; write some of {string.Join(", ", Fields.Keys.Except(NeverRenamed))}.");
-        db.Texts.Respell = Respell;
+        return (table, model.ToLowerInvariant() + "_id");
     }
 
     /// <summary><c>app.Model</c>.</summary>

@@ -122,7 +122,7 @@ public sealed class StartTests : IDisposable
     [InlineData("""{"SESSION_COOKIE_AGE": "soon"}""", "SESSION_COOKIE_AGE")]
     [InlineData("""{"SESSION_COOKIE_AGE": []}""", "SESSION_COOKIE_AGE is a list")]
     [InlineData("""{"CSRF_USE_SESSIONS": true}""", "CSRF_USE_SESSIONS is true, which this version does not support")]
-    [InlineData("""{"AUTH_USER_MODEL": "shop.Customer"}""", "AUTH_USER_MODEL is shop.Customer")]
+    [InlineData("""{"AUTH_USER_MODEL": "nonsense"}""", "AUTH_USER_MODEL is 'nonsense'; write app_label.ModelName")]
     [InlineData("""{"DATABASES": {"default": {"ENGINE": "django.db.backends.mysql", "NAME": "x"}}}""", "django.db.backends.mysql")]
     [InlineData("""{"SECRET_KEY": 12345}""", "SECRET_KEY")]
     [InlineData("""{"AUTH_PASSWORD_VALIDATORS": [{"NAME": "NonsenseValidator"}]}""", "NonsenseValidator")]
