@@ -42,7 +42,13 @@ internal sealed class AdminPage(HttpContext http, Staff staff, AdminDatabase dat
 
     public IResult Redirect(string location) => http.RedirectPage(location);
 
-    public IResult NotFound() => http.NotFoundPage();
+    public IResult NotFound()
+    {
+        // Django's own 404 page, which knows nothing of the admin's headers.
+        http.Response.Headers.Remove("Cache-Control");
+        return http.NotFoundPage();
+    }
+
 
     public IResult Forbidden() => http.ForbiddenPage();
 

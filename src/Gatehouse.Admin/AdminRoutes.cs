@@ -46,12 +46,14 @@ public static class AdminRoutes
     {
         var database = routes.ServiceProvider.GetRequiredService<AdminDatabase>();
         var operations = routes.ServiceProvider.GetRequiredService<AdminOperations>();
-        routes.MapPage(path, async http =>
+        routes.MapGuardedPage(path, async http =>
         {
             NeverCache(http);
-            return await http.GetSessionUserAsync() is { } user && await operations.FindStaffAsync(user, http.RequestAborted) is { } staff
+            if (await http.GetSessionUserAsync() is not { } user || await operations.FindStaffAsync(user, http.RequestAborted) is not { } staff) return http.RedirectToLogin(Login);
+            // APPEND_SLASH, once it is known who asks.
+            return http.Request.Path.Value!.EndsWith('/') || path.EndsWith("**path}", StringComparison.Ordinal)
                 ? await handler(new AdminPage(http, staff, database, operations))
-                : http.RedirectToLogin(Login);
+                : Results.Redirect(http.Request.PathBase + http.Request.Path.ToUriComponent() + "/" + http.Request.QueryString.ToUriComponent(), permanent: true);
         });
     }
 

@@ -71,6 +71,8 @@ internal sealed class GatehouseMiddleware(
         {
             switch (DjangoPath.Compare(route, http))
             {
+                case DjangoPath.Match.SlashMissing when endpoint.Metadata.GetMetadata<PageMetadata>() is { AnswersWithoutSlash: true }:
+                    break;
                 case DjangoPath.Match.SlashMissing:
                     http.Response.Headers.Remove(FrameOptions);
                     return new DjangoRedirect(FullPath(http.Request, slash: true), 301);

@@ -16,7 +16,7 @@ internal sealed record PermissionsMetadata(RequestPermission[] Permissions);
 internal sealed record ThrottlesMetadata(RequestThrottle[] Throttles);
 
 /// <summary>A page of Django's kind: session and CSRF protection, no schemes.</summary>
-internal sealed record PageMetadata(bool CsrfProtected);
+internal sealed record PageMetadata(bool CsrfProtected, bool AnswersWithoutSlash = false);
 
 /// <summary>The middleware has let the request through to this endpoint.</summary>
 internal sealed record Admitted(Endpoint To);

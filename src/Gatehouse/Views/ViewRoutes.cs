@@ -33,16 +33,23 @@ public static class ViewRoutes
 
     /// <summary>Maps a page of Django's kind: any method, session, CSRF protection for those that write; no schemes and permissions.</summary>
     public static IEndpointConventionBuilder MapPage(this IEndpointRouteBuilder routes, string path, Func<HttpContext, Task<IResult>> handler) =>
-        routes.MapPage(path, handler, csrfProtected: true);
+        routes.MapPage(path, handler, new PageMetadata(CsrfProtected: true));
+
+    /// <summary>
+    /// As <see cref="MapPage(IEndpointRouteBuilder, string, Func{HttpContext, Task{IResult}})"/>, and asked also where the last slash of its path is missing:
+    /// a page that says nothing before it knows who asks, not even where it is (Django admin's <c>catch_all_view</c>).
+    /// </summary>
+    public static IEndpointConventionBuilder MapGuardedPage(this IEndpointRouteBuilder routes, string path, Func<HttpContext, Task<IResult>> handler) =>
+        routes.MapPage(path, handler, new PageMetadata(CsrfProtected: true, AnswersWithoutSlash: true));
 
     /// <summary>As <see cref="MapPage(IEndpointRouteBuilder, string, Func{HttpContext, Task{IResult}})"/> for programs (<c>csrf_exempt</c>): it must not act for whom a cookie names.</summary>
     internal static IEndpointConventionBuilder MapCsrfExemptPage(this IEndpointRouteBuilder routes, string path, Func<HttpContext, Task<IResult>> handler) =>
-        routes.MapPage(path, handler, csrfProtected: false);
+        routes.MapPage(path, handler, new PageMetadata(CsrfProtected: false));
 
-    private static IEndpointConventionBuilder MapPage(this IEndpointRouteBuilder routes, string path, Func<HttpContext, Task<IResult>> handler, bool csrfProtected)
+    private static IEndpointConventionBuilder MapPage(this IEndpointRouteBuilder routes, string path, Func<HttpContext, Task<IResult>> handler, PageMetadata page)
     {
         RequestDelegate answer = async http => await (await handler(http)).ExecuteAsync(http);
-        return routes.Map(path, answer).WithMetadata(new PageMetadata(csrfProtected), DjangoPath.Exact).Guard();
+        return routes.Map(path, answer).WithMetadata(page, DjangoPath.Exact).Guard();
     }
 
     /// <summary>These schemes, in this order (<c>authentication_classes</c>); none: the endpoint asks nobody who they are.</summary>
