@@ -159,6 +159,8 @@ internal sealed partial class UserModel
     {
         if (!sql.Contains("auth_user", StringComparison.Ordinal)) return sql;
         if (HasUuids) sql = sql.Replace("CAST(@user AS bigint)", "CAST(@user AS uuid)", StringComparison.Ordinal);
+        // Its target cannot be qualified.
+        if (sql.StartsWith("INSERT INTO auth_user_", StringComparison.Ordinal)) sql = sql.Replace("user_id", Quote(Member), StringComparison.Ordinal);
         return Word().Replace(sql, word => word.Value switch
         {
             "auth_user" => Quote(Table),
