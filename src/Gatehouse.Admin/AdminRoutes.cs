@@ -46,7 +46,11 @@ public static class AdminRoutes
     {
         var database = routes.ServiceProvider.GetRequiredService<AdminDatabase>();
         var operations = routes.ServiceProvider.GetRequiredService<AdminOperations>();
-        routes.MapGuardedPage(path, async http =>
+        // Only below the index: without its slash that is no path of the admin's yet.
+        if (path == Index) routes.MapPage(path, AnswerAsync);
+        else routes.MapGuardedPage(path, AnswerAsync);
+
+        async Task<IResult> AnswerAsync(HttpContext http)
         {
             NeverCache(http);
             if (await http.GetSessionUserAsync() is not { } user || await operations.FindStaffAsync(user, http.RequestAborted) is not { } staff) return http.RedirectToLogin(Login);
@@ -54,7 +58,7 @@ public static class AdminRoutes
             return http.Request.Path.Value!.EndsWith('/') || path.EndsWith("**path}", StringComparison.Ordinal)
                 ? await handler(new AdminPage(http, staff, database, operations))
                 : Results.Redirect(http.Request.PathBase + http.Request.Path.ToUriComponent() + "/" + http.Request.QueryString.ToUriComponent(), permanent: true);
-        });
+        }
     }
 
     /// <summary>A page about a model; one that the staff member may do nothing with is not there.</summary>
