@@ -160,6 +160,7 @@ public sealed partial class OAuthAttackTests : AuthorizeTest
     }
 
     // R8
+    [Trait(Gatehouse.Tests.Database.TestDatabase.SqliteOnly, "yes")]
     [Fact]
     public async Task A_token_whose_answer_could_not_be_written_is_not_used_up()
     {
