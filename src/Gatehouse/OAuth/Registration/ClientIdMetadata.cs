@@ -35,7 +35,7 @@ internal sealed class ClientIdMetadata
             FailureBackoff = TimeSpan.FromSeconds(options.CimdFailureBackoffSeconds),
             MaxConcurrent = options.CimdMaxConcurrentFetches ?? 0,
         };
-        fetcher = new SafeFetcher<Client>(limits, StoreAsync, outside, clock, log, options.CimdMetadataFetcher);
+        fetcher = new SafeFetcher<Client>(limits, StoreAsync, outside, clock, log, FreshAsync, options.CimdMetadataFetcher);
     }
 
     /// <summary>
@@ -44,8 +44,7 @@ internal sealed class ClientIdMetadata
     /// </summary>
     public async Task<Client?> ResolveAsync(string clientId, Client? client, CancellationToken ct)
     {
-        var isOld = client is { RegistrationSource: "cimd", CimdExpiresAt: { } expires } && clock.GetUtcNow() > expires;
-        if (client is not null && !isOld || !clientId.StartsWith("https://", StringComparison.OrdinalIgnoreCase)) return client;
+        if (client is not null && !IsOld(client) || !clientId.StartsWith("https://", StringComparison.OrdinalIgnoreCase)) return client;
         if (!await RegistrationPermissions.AllowAsync(options, clientId, ct))
         {
             log.MetadataNotPermitted(LogText.Clean(clientId));
@@ -53,6 +52,11 @@ internal sealed class ClientIdMetadata
         }
         return (await fetcher.GetAsync(clientId, ct)).Value ?? client;
     }
+
+    private bool IsOld(Client client) => client is { RegistrationSource: "cimd", CimdExpiresAt: { } expires } && clock.GetUtcNow() > expires;
+
+    private async Task<Client?> FreshAsync(string clientId) =>
+        await clients.FindStoredAsync(clientId, CancellationToken.None) is { RegistrationSource: "cimd" } client && !IsOld(client) ? client : null;
 
     private async Task<Client> StoreAsync(string clientId, JsonElement document, TimeSpan maxAge)
     {

@@ -68,9 +68,12 @@ internal sealed record Outside
 /// <param name="outside">How it is reached.</param>
 /// <param name="clock">What the time is.</param>
 /// <param name="log">Told of failures.</param>
+/// <param name="known">
+/// What another fetch has brought meanwhile, for who asked before it was there and comes after it has ended; null: nothing that would do.
+/// </param>
 /// <param name="download">Instead of all this: a fetcher of the host's own, within the same time and number.</param>
 internal sealed class SafeFetcher<T>(
-    FetchLimits limits, Func<string, JsonElement, TimeSpan, Task<T>> read, Outside outside, TimeProvider clock, ILogger log,
+    FetchLimits limits, Func<string, JsonElement, TimeSpan, Task<T>> read, Outside outside, TimeProvider clock, ILogger log, Func<string, Task<T?>>? known = null,
     Func<string, CancellationToken, Task<(JsonElement Json, TimeSpan MaxAge)>>? download = null) where T : class
 {
     private readonly RecentFailures failures = new(limits.FailureBackoff, clock);
@@ -110,6 +113,7 @@ internal sealed class SafeFetcher<T>(
         {
             using var patience = new CancellationTokenSource(limits.Timeout, clock);
             var ct = patience.Token;
+            if (known is not null && await known(url) is { } fresh) return new(fresh, null);
             if (download is not null)
             {
                 var (json, age) = await download(url, ct).WaitAsync(ct);

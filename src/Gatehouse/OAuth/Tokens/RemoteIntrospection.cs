@@ -88,6 +88,8 @@ internal sealed class RemoteIntrospection : IDisposable
             await places.WaitAsync(patience.Token);
             try
             {
+                // Kept by another flight since this caller looked: it need not be asked again.
+                if (await tokens.FindAsync(token, patience.Token) is { } kept && clock.GetUtcNow() < kept.Expires) return kept;
                 return await KeepAsync(token, checksum, await FetchAsync(token, patience.Token));
             }
             finally

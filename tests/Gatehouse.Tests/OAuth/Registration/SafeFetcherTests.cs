@@ -36,7 +36,7 @@ public sealed class SafeFetcherTests : IAsyncLifetime
     private SafeFetcher<Document> Fetcher(
         FetchLimits? limits = null, Outside? outside = null, Func<string, JsonElement, TimeSpan, Task<Document>>? read = null,
         Func<string, CancellationToken, Task<(JsonElement Json, TimeSpan MaxAge)>>? download = null) =>
-        new(limits ?? Limits, read ?? ((_, json, age) => Task.FromResult(new Document(json, age))), outside ?? server.Outside, clock, new LoggerFactory([log]).CreateLogger("fetch"), download);
+        new(limits ?? Limits, read ?? ((_, json, age) => Task.FromResult(new Document(json, age))), outside ?? server.Outside, clock, new LoggerFactory([log]).CreateLogger("fetch"), download: download);
 
     private sealed record Document(JsonElement Json, TimeSpan MaxAge);
 
