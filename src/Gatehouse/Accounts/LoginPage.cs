@@ -115,7 +115,7 @@ internal sealed class LoginPage(LoginPageOptions page, UserAccounts accounts, Se
         var password = Field("password");
         var errors = new List<(string Field, string Message)>();
         if (username.Length == 0) errors.Add(("username", "This field is required."));
-        else if (username.Length > Username.MaxLength) errors.Add(("username", $"Ensure this value has at most {Username.MaxLength} characters (it has {username.Length})."));
+        else if (username.Length > options.UserModel.LongestName) errors.Add(("username", $"Ensure this value has at most {options.UserModel.LongestName} characters (it has {username.Length})."));
         else if (username.Contains('\0')) errors.Add(("username", "Null characters are not allowed."));
         if (password.Length == 0) errors.Add(("password", "This field is required."));
         else if (password.Contains('\0')) errors.Add(("password", "Null characters are not allowed."));

@@ -27,7 +27,8 @@ internal static class Register
 
         var (form, error) = await ApiForm.ReadAsync(http, options);
         if (error is not null) return error;
-        var username = form.Text("username", maxLength: Username.MaxLength, before: Username.Check);
+        var isAddress = options.UserModel.IsNamedByAddress;
+        var username = form.Text("username", maxLength: options.UserModel.LongestName, before: isAddress ? null : Username.Check, after: isAddress ? EmailAddress.Check : null);
         var email = form.Text("email", required: false, maxLength: EmailAddress.MaxLength, after: EmailAddress.Check, notText: EmailAddress.Invalid);
         var password = form.Text("password", trim: false, maxLength: Crypto.PasswordHashes.MaxPasswordLength);
         if (username is not null && await accounts.FindAsync(Username.Normalise(username), http.RequestAborted) is not null) form.Fail("username", NameTaken);

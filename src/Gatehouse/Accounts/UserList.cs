@@ -12,5 +12,5 @@ internal static class UserList
 
     private static readonly Sql<UserJson> All = new(
         "SELECT u.id, u.username, u.email, u.is_staff FROM auth_user u ORDER BY u.id",
-        row => new UserJson(row.UserId(0), row.Text(1), row.Text(2), row.Bool(3)));
+        row => new UserJson(row.UserId(0), row.TextOrEmpty(1), row.TextOrEmpty(2), row.Bool(3)));
 }

@@ -144,7 +144,7 @@ public sealed class AdminOperations
             ct);
     }
 
-    private async Task<bool> DeleteOneAsync(Tx tx, ModelRow row, IReadOnlyDictionary<string, long> known)
+    private static async Task<bool> DeleteOneAsync(Tx tx, ModelRow row, IReadOnlyDictionary<string, long> known)
     {
         var key = Stored(row);
         switch (row.Model.ToString())
@@ -154,7 +154,6 @@ public sealed class AdminOperations
             case "auth.user":
                 if (known.ContainsKey("oauth2_provider.application"))
                     foreach (var client in await tx.AllAsync(ClientsOf, ("user", key))) await ClientStore.DeleteAsync(tx, client);
-                foreach (var step in accounts.AlsoWithEachDeletedUser) await step(tx, new UserId((long)key), clock.GetUtcNow());
                 return await Deletion.Of(row.Model).RunAsync(tx, key, known);
             default:
                 return await Deletion.Of(row.Model).RunAsync(tx, key, known);

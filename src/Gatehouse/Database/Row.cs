@@ -16,6 +16,9 @@ internal readonly struct Row(DbDataReader reader)
 
     public string Text(int column) => reader.GetString(column);
 
+    /// <summary>Of a column that is NULL in some projects' own models, where Django's has the empty text.</summary>
+    public string TextOrEmpty(int column) => reader.IsDBNull(column) ? "" : reader.GetString(column);
+
     public string? TextOrNull(int column) => reader.IsDBNull(column) ? null : reader.GetString(column);
 
     /// <summary>The key of a user: a number, or a UUID.</summary>

@@ -48,11 +48,11 @@ public sealed class User
     internal static User Read(Row row, int first) => new()
     {
         Id = row.UserId(first),
-        Username = row.Text(first + 1),
+        Username = row.TextOrEmpty(first + 1),
         Password = row.Text(first + 2),
-        Email = row.Text(first + 3),
-        FirstName = row.Text(first + 4),
-        LastName = row.Text(first + 5),
+        Email = row.TextOrEmpty(first + 3),
+        FirstName = row.TextOrEmpty(first + 4),
+        LastName = row.TextOrEmpty(first + 5),
         IsStaff = row.Bool(first + 6),
         IsActive = row.Bool(first + 7),
         IsSuperuser = row.Bool(first + 8),

@@ -42,9 +42,6 @@ public sealed class UserAccounts
     /// <summary>What makes tokens for a user shares this lock; what ends all of them has it alone, so that none comes to be meanwhile.</summary>
     internal static string LockOf(UserId id) => $"user {id}";
 
-    /// <summary>What features write in the transaction that deletes a user, before it is gone.</summary>
-    internal IList<Func<Tx, UserId, DateTimeOffset, Task>> AlsoWithEachDeletedUser { get; } = [];
-
     private static readonly Sql<User> ByName = new($"SELECT {User.Columns} FROM auth_user u WHERE u.username = @username", User.Read);
     private static readonly Sql<User> ById = new($"SELECT {User.Columns} FROM auth_user u WHERE u.id = @id", User.Read);
 
@@ -133,7 +130,7 @@ public sealed class UserAccounts
     internal async Task<User?> CreateAsync(
         string username, string email, string? password, bool isStaff, bool isSuperuser, Func<Tx, UserId, DateTimeOffset, Task>? also, CancellationToken ct)
     {
-        username = Username.Normalise(username);
+        username = options.UserModel.IsNamedByAddress ? EmailAddress.Normalise(username) : Username.Normalise(username);
         email = EmailAddress.Normalise(email);
         if (await FindAsync(username, ct) is not null) return null;
 

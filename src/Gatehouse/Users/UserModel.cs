@@ -79,9 +79,6 @@ internal sealed partial class UserModel
     /// <summary>Whether such a key can be that of a user at all: a database would refuse to compare a number with a UUID.</summary>
     public bool CanBe(UserId id) => id.Uuid is not null == HasUuids;
 
-    /// <summary>The body field of a login that simplejwt reads (<c>USERNAME_FIELD</c>).</summary>
-    public string UsernameField => options.UsernameField;
-
     /// <summary>Looks at the table.</summary>
     /// <exception cref="SettingException">It is not there, or no user of it can be served; the message says what was found.</exception>
     public async Task PrepareAsync(CancellationToken ct)

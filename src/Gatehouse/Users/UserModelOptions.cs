@@ -32,5 +32,11 @@ public sealed class UserModelOptions
 
     internal const string DjangosOwn = "auth.User";
 
+    /// <summary>Whether what users log in with is their address.</summary>
+    internal bool IsNamedByAddress => UsernameField == EmailField;
+
+    /// <summary>The longest name that people may choose, as long as Django's column for it.</summary>
+    internal int LongestName => IsNamedByAddress ? EmailAddress.MaxLength : Username.MaxLength;
+
     internal bool IsDjangosOwn => Model.Equals(DjangosOwn, StringComparison.OrdinalIgnoreCase);
 }

@@ -84,6 +84,31 @@ public sealed class UserModelTests : GatehouseTest
     }
 
     [Theory]
+    [InlineData("no address", 400, null)]
+    [InlineData("Carla@EXAMPLE.com", 201, "Carla@example.com")]
+    public async Task Where_the_name_is_an_address_it_must_be_one(string name, int status, string? stored)
+    {
+        await StartOnAsync("logins.Account");
+        Secrets.Add("Correct-horse-carla");
+
+        await (await Http.PostAsJsonAsync("/api/accounts/register/", new { username = name, password = "Correct-horse-carla" }, Ct)).ShouldBeAsync(status);
+
+        Assert.Equal(stored is null ? [] : [stored], Database.Rows("SELECT email FROM logins_account WHERE email <> 'ali@example.com'"));
+    }
+
+    // Django's own columns are never NULL; a project's may be.
+    [Fact]
+    public async Task A_user_without_address_and_names_is_served()
+    {
+        var made = (await File.ReadAllTextAsync(FileOf("accounts.User"), Ct)).Replace("varchar(254) NOT NULL", "varchar(254) NULL", StringComparison.Ordinal)
+            .Replace("\"first_name\" varchar(150) NOT NULL", "\"first_name\" varchar(150) NULL", StringComparison.Ordinal);
+        await StartOnAsync("accounts.User", made + "UPDATE accounts_user SET email = NULL, first_name = NULL;");
+
+        await (await GetAsync(new AuthenticationHeaderValue("Token", Token))).ShouldBeAsync(200, """{"id":1,"username":"ali","email":"","is_staff":true}""");
+        await (await Http.AskAsync("/api/accounts/users/", $"Token {Token}")).ShouldBeAsync(200);
+    }
+
+    [Theory]
     [MemberData(nameof(Models))]
     public async Task Permissions_come_from_the_models_own_tables(string model)
     {
@@ -191,9 +216,9 @@ public sealed class UserModelTests : GatehouseTest
         });
     }
 
-    private async Task<TestServer> StartOnAsync(string model)
+    private async Task<TestServer> StartOnAsync(string model, string? sql = null)
     {
-        await RestoreAsync(model);
+        await RestoreAsync(model, sql);
         // As long as the recorded refresh token lives.
         Clock.Advance(DateTimeOffset.Parse(Database.Rows("SELECT created_at FROM token_blacklist_outstandingtoken").Single() + "Z", System.Globalization.CultureInfo.InvariantCulture) + TimeSpan.FromMinutes(1) - Clock.Now);
         return await StartServerAsync(options => Configure(options, model));
@@ -211,14 +236,14 @@ public sealed class UserModelTests : GatehouseTest
         options.UserModel.Defaults = new Dictionary<string, string> { ["name"] = "", ["phone"] = "none", ["points"] = "0", ["joined"] = "now" };
     }
 
-    private async Task RestoreAsync(string model)
+    private async Task RestoreAsync(string model, string? sql = null)
     {
         File.Delete(SqliteFile.Path);
         // Tables come in the order of the dump, whatever they refer to.
         using var connection = new SqliteConnection($"Data Source={SqliteFile.Path};Pooling=False;Foreign Keys=False");
         connection.Open();
         using var command = connection.CreateCommand();
-        command.CommandText = await File.ReadAllTextAsync(FileOf(model), Ct);
+        command.CommandText = sql ?? await File.ReadAllTextAsync(FileOf(model), Ct);
         command.ExecuteNonQuery();
     }
 
