@@ -4,34 +4,24 @@ using Microsoft.AspNetCore.Routing;
 
 namespace Gatehouse.Views;
 
-/// <summary>The style sheet and the script of <see cref="ViewPage"/>, under addresses that change with them: so they may be kept for ever.</summary>
+/// <summary>The script of <see cref="ViewPage"/>, under an address that changes with it: so it may be kept for ever.</summary>
 internal static class ViewAssets
 {
-    private static readonly (string Path, byte[] Content) StyleFile = Read("api", "css");
-    private static readonly (string Path, byte[] Content) ScriptFile = Read("api", "js");
+    private static readonly byte[] Content = Read();
 
-    public static string Style => StyleFile.Path;
+    public static string Script { get; } = $"/static/gatehouse/api.{Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(Content))[..12]}.js";
 
-    public static string Script => ScriptFile.Path;
-
-    public static void MapViewAssets(this IEndpointRouteBuilder routes)
+    public static void MapViewAssets(this IEndpointRouteBuilder routes) => routes.MapMethods(Script, ["GET", "HEAD"], (RequestDelegate)(http =>
     {
-        Map(StyleFile, "text/css; charset=utf-8");
-        Map(ScriptFile, "text/javascript; charset=utf-8");
+        http.Response.Headers.CacheControl = "public, max-age=31536000, immutable";
+        return Results.Bytes(Content, "text/javascript; charset=utf-8").ExecuteAsync(http);
+    })).WithMetadata(DjangoPath.Exact);
 
-        void Map((string Path, byte[] Content) file, string type) => routes.MapMethods(file.Path, ["GET", "HEAD"], (RequestDelegate)(http =>
-        {
-            http.Response.Headers.CacheControl = "public, max-age=31536000, immutable";
-            return Results.Bytes(file.Content, type).ExecuteAsync(http);
-        })).WithMetadata(DjangoPath.Exact);
-    }
-
-    private static (string, byte[]) Read(string name, string extension)
+    private static byte[] Read()
     {
-        using var stream = typeof(ViewAssets).Assembly.GetManifestResourceStream($"Gatehouse.Views.{name}.{extension}")!;
+        using var stream = typeof(ViewAssets).Assembly.GetManifestResourceStream("Gatehouse.Views.api.js")!;
         using var memory = new MemoryStream();
         stream.CopyTo(memory);
-        var content = memory.ToArray();
-        return ($"/static/gatehouse/{name}.{Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(content))[..12]}.{extension}", content);
+        return memory.ToArray();
     }
 }

@@ -56,7 +56,7 @@ internal static class ViewPage
         var options = http.RequestServices.GetRequiredService<GatehouseOptions>();
         var here = http.Request.PathBase.ToUriComponent() + http.Request.Path.ToUriComponent() + http.Request.QueryString.ToUriComponent();
         html.Append("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
-        html.Append(CultureInfo.InvariantCulture, $"<title>{HtmlPage.Escape(view.Name)}</title>\n<link rel=\"stylesheet\" href=\"{ViewAssets.Style}\">\n<script src=\"{ViewAssets.Script}\" defer></script>\n</head>\n<body data-csrf-header=\"{options.Csrf.HeaderName}\">\n");
+        html.Append(CultureInfo.InvariantCulture, $"<title>{HtmlPage.Escape(view.Name)}</title>\n{StyleSheet.Link}\n<script src=\"{ViewAssets.Script}\" defer></script>\n</head>\n<body class=\"api\" data-csrf-header=\"{options.Csrf.HeaderName}\">\n");
         WriteCaller(html, http, here);
         WriteBreadcrumbs(html, http);
 
