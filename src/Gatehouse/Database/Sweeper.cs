@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace Gatehouse.Database;
 
-/// <summary>The sweeper inside the server: clears rows whose time is over, and never makes a request wait for it.</summary>
+/// <summary>The sweeper inside the server: clears rows whose time is over, in small transactions with pauses between them.</summary>
 public sealed class SweeperOptions
 {
     /// <summary>
