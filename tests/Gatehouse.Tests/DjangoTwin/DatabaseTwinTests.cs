@@ -114,7 +114,11 @@ public abstract class DatabaseTwinTests(Twin twin) : TwinTest(twin)
 
         // Loaded and dumped again it is the same, and what is in it works: a password, a token.
         await django.RunAsync("call_command('dumpdata', *given[1:], output=given[0])", new[] { Twin.FileInside("again.json") }.Concat(Apps));
-        Assert.True(JsonNode.DeepEquals(JsonNode.Parse(theirs), JsonNode.Parse(await File.ReadAllTextAsync(Twin.File("again.json"), Ct))));
+        var again = await File.ReadAllTextAsync(Twin.File("again.json"), Ct);
+        var (first, second) = (JsonNode.Parse(theirs)!.AsArray(), JsonNode.Parse(again)!.AsArray());
+        for (var i = 0; i < Math.Min(first.Count, second.Count); i++)
+            Assert.True(JsonNode.DeepEquals(first[i], second[i]), $"{there}: {first[i]}\n{here}: {second[i]}");
+        Assert.Equal(first.Count, second.Count);
         Assert.Equal("[true,true]", (await django.RunAsync(
             "user = User.objects.get(username=given[0]); result = [user.check_password(given[1]), user.auth_token.key == given[2]]", new[] { alice, TestUsers.PasswordOf(alice), key })).Result!.ToJsonString());
         // And new rows get keys that nobody has.
