@@ -6,6 +6,9 @@ namespace Gatehouse.Server;
 /// <summary>Reads Django's setting names from a JSON file (<c>--settings FILE</c>) into the options.</summary>
 internal static class DjangoSettings
 {
+    /// <summary>How the note about settings that are not Gatehouse's begins; their names follow, and a full stop.</summary>
+    internal const string PassedOver = "Passed over, since they belong to other apps: ";
+
     // Where a name's first words choose a group of options.
     private static readonly (string Prefix, Func<GatehouseOptions, object> Group)[] Groups =
     [
@@ -53,9 +56,18 @@ internal static class DjangoSettings
     public static IReadOnlyList<string> Apply(string file, GatehouseOptions options)
     {
         using var json = Read(file);
+        return Apply(json.RootElement, file, options);
+    }
+
+    /// <param name="settings">What the file holds, or a part of it.</param>
+    /// <param name="file">The file: relative names count from its folder.</param>
+    /// <param name="options">Where they go.</param>
+    /// <returns>What was passed over, a line each.</returns>
+    public static IReadOnlyList<string> Apply(JsonElement settings, string file, GatehouseOptions options)
+    {
         var notes = new List<string>();
         var others = new List<string>();
-        foreach (var setting in json.RootElement.EnumerateObject())
+        foreach (var setting in settings.EnumerateObject())
         {
             var (name, value) = (setting.Name, setting.Value);
             if (name == "DATABASES") options.Database = Database(value, Path.GetDirectoryName(Path.GetFullPath(file))!);
@@ -74,11 +86,11 @@ internal static class DjangoSettings
                 OptionsMapper.Set(group.Group(options), name[group.Prefix.Length..], value, name);
             else others.Add(name);
         }
-        if (others.Count > 0) notes.Add($"Passed over, since they belong to other apps: {string.Join(", ", others)}.");
+        if (others.Count > 0) notes.Add($"{PassedOver}{string.Join(", ", others)}.");
         return notes;
     }
 
-    private static JsonDocument Read(string file)
+    internal static JsonDocument Read(string file)
     {
         try
         {

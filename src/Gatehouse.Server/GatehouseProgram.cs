@@ -66,6 +66,9 @@ public sealed class GatehouseProgram
             LoadData.Make(Context),
             DumpData.Make(Context),
             Check.Make(Context),
+            Doctor.Make(Context),
+            Backup.Make(Context),
+            NotBefore.Make(Context),
         };
         root.SetAction((parsed, ct) => RunServer.RunAsync(Context(parsed), address: null, ct));
 

@@ -112,6 +112,8 @@ public static class GatehouseServices
             s.GetRequiredService<OidcKeys>(), s.GetRequiredService<Db>(), s.GetRequiredService<AdminDatabase>(), s.GetRequiredService<GatehouseOptions>(), s.GetRequiredService<TimeProvider>()));
 
         services.AddSingleton<OpenApiDocument>();
+        // what notbefore ends
+        services.AddSingleton<IIssued, IssuedSessions>().AddSingleton<IIssued, IssuedAuthTokens>().AddSingleton<IIssued, IssuedJwts>().AddSingleton<IIssued, IssuedOAuthTokens>();
 
         services.AddSingleton<GatehouseRoutes.Mapped>();
         services.AddHostedService<GatehouseStart>();

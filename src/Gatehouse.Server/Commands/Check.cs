@@ -49,7 +49,7 @@ internal static class Check
     }
 
     /// <summary>Django's own warnings where the setting is the same, then ours.</summary>
-    private static IEnumerable<string> DeployIssues(GatehouseOptions options)
+    internal static IEnumerable<string> DeployIssues(GatehouseOptions options)
     {
         if (options.Secure.HstsSeconds == 0)
             yield return "(security.W004) SECURE_HSTS_SECONDS is not set: browsers may be led to plain HTTP. Set it once the site is HTTPS only.";

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json;
 using Gatehouse.Database;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -12,17 +13,35 @@ internal sealed class CommandContext(GatehouseProgram program, string? settingsF
 {
     public GatehouseProgram Program => program;
 
+    public string? SettingsFile => settingsFile;
+
     /// <summary>
     /// Fills options: the host's own, then appsettings.json and the environment (<c>Gatehouse</c>), then the settings file, then the command
     /// line. Returns what of the settings file was passed over, for the log.
     /// </summary>
     public IReadOnlyList<string> Fill(GatehouseOptions options, IConfiguration configuration)
     {
+        if (settingsFile is null) return Fill(options, configuration, settings: null, file: null);
+        using var settings = DjangoSettings.Read(settingsFile);
+        return Fill(options, configuration, settings.RootElement, settingsFile);
+    }
+
+    /// <summary>The same with other settings in the file's place.</summary>
+    public IReadOnlyList<string> Fill(GatehouseOptions options, IConfiguration configuration, JsonElement? settings, string? file)
+    {
         program.Configure?.Invoke(options);
         GatehouseConfiguration.Apply(configuration.GetSection("Gatehouse"), options);
-        var notes = settingsFile is null ? [] : DjangoSettings.Apply(settingsFile, options);
+        var notes = settings is null || file is null ? [] : DjangoSettings.Apply(settings.Value, file, options);
         if (database is not null) options.Database = database;
         return notes;
+    }
+
+    /// <summary>The same sources as the server's: a verb must never work on another database.</summary>
+    public static IConfiguration Configuration()
+    {
+        var environment = Environment.GetEnvironmentVariable("DOTNET_ENVIRONMENT") ?? Environment.GetEnvironmentVariable("ASPNETCORE_ENVIRONMENT") ?? "Production";
+        return new ConfigurationBuilder().SetBasePath(Directory.GetCurrentDirectory())
+            .AddJsonFile("appsettings.json", optional: true).AddJsonFile($"appsettings.{environment}.json", optional: true).AddEnvironmentVariables().Build();
     }
 
     /// <summary>Adds Gatehouse to an application, with these options.</summary>
@@ -40,10 +59,7 @@ internal sealed class CommandContext(GatehouseProgram program, string? settingsF
     {
         try
         {
-            // The same sources as the server's: a verb must never work on another database.
-            var environment = Environment.GetEnvironmentVariable("DOTNET_ENVIRONMENT") ?? Environment.GetEnvironmentVariable("ASPNETCORE_ENVIRONMENT") ?? "Production";
-            var configuration = new ConfigurationBuilder().SetBasePath(Directory.GetCurrentDirectory())
-                .AddJsonFile("appsettings.json", optional: true).AddJsonFile($"appsettings.{environment}.json", optional: true).AddEnvironmentVariables().Build();
+            var configuration = Configuration();
             var services = new ServiceCollection();
             services.AddLogging(log => log.AddSimpleConsole(o => o.SingleLine = true).SetMinimumLevel(LogLevel.Warning));
             services.AddSingleton<IConfiguration>(configuration);

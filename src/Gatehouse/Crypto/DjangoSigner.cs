@@ -56,6 +56,20 @@ internal sealed class DjangoSigner(string salt, IReadOnlyList<string> keys)
         }
     }
 
+    /// <summary>When such a text says that it was signed; null when it is none. The signature is not looked at.</summary>
+    public static DateTimeOffset? TimeOf(string text)
+    {
+        if (text.LastIndexOf(':') is not (> 0 and var last) || text.LastIndexOf(':', last - 1) is not (> 0 and var middle) || last - middle is < 2 or > 8) return null;
+        long seconds = 0;
+        foreach (var digit in text.AsSpan(middle + 1, last - middle - 1))
+        {
+            var value = Base62.IndexOf(digit, StringComparison.Ordinal);
+            if (value < 0) return null;
+            seconds = seconds * 62 + value;
+        }
+        return seconds <= DateTimeOffset.MaxValue.ToUnixTimeSeconds() ? DateTimeOffset.FromUnixTimeSeconds(seconds) : null;
+    }
+
     /// <summary>Hex of <c>salted_hmac</c> with SHA-256: the session's tie to the password column (<c>get_session_auth_hash</c>).</summary>
     public static string SaltedHmac(string salt, string key, string value)
     {

@@ -88,6 +88,11 @@ internal abstract class Db : IDisposable
     {
     }
 
+    /// <summary>SQLite: copies the database as of one moment into one file of its owner's, while others read and write (online backup).</summary>
+    /// <exception cref="IOException">The file is there already; or the disk is full.</exception>
+    /// <exception cref="NotSupportedException">PostgreSQL has pg_dump.</exception>
+    public virtual void Backup(string file) => throw new NotSupportedException("PostgreSQL has a backup of its own: pg_dump --format=custom.");
+
     protected abstract Task<bool> TryWriteAsync(CancellationToken ct);
 
     public abstract void Dispose();

@@ -48,6 +48,10 @@ internal sealed class Migrations(Db db, TimeProvider clock, bool servesOAuth = t
         }, ct);
     }
 
+    /// <summary>Refuses what <see cref="ApplyAsync"/> would refuse, and changes nothing.</summary>
+    /// <exception cref="MigrationException">The database is not one that Gatehouse can work on.</exception>
+    public Task CheckAsync(CancellationToken ct) => InspectAsync(ct);
+
     /// <summary>Whether there is nothing to apply and nothing to refuse.</summary>
     public async Task<bool> IsCurrentAsync(CancellationToken ct)
     {

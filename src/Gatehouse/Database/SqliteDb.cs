@@ -11,11 +11,15 @@ internal sealed class SqliteDb : Db
     private readonly Lazy<Writer> writer;
     private readonly Lock checkpointing = new();
     private SqliteSession? checkpointer;
+    private readonly bool isOnlyRead;
     private bool made;
     private bool disposed;
 
-    public SqliteDb(string url)
+    /// <param name="url"><c>sqlite:///file.db</c>.</param>
+    /// <param name="isOnlyRead">Leaves the file, and what is beside it, as it is.</param>
+    public SqliteDb(string url, bool isOnlyRead = false)
     {
+        this.isOnlyRead = isOnlyRead;
         path = DatabaseUrl.SqlitePath(url);
         writer = new Lazy<Writer>(() => new Writer(path, Texts));
     }
@@ -84,6 +88,28 @@ internal sealed class SqliteDb : Db
 
     protected override Task<bool> TryWriteAsync(CancellationToken ct) => WriteRelaxedAsync(_ => Task.FromResult(true), ct);
 
+    public override void Backup(string file)
+    {
+        // Under another name first: whoever finds that file has a whole one.
+        var half = $"{file}.{System.Security.Cryptography.RandomNumberGenerator.GetHexString(12, lowercase: true)}.part";
+        try
+        {
+            var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
+            if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+            new FileStream(half, options).Dispose();
+            using (var source = new SqliteSession(path, readOnly: true, Texts)) source.CopyTo(half);
+            File.Move(half, file, overwrite: false);
+        }
+        catch (SqliteException error)
+        {
+            throw new DatabaseUnavailableException($"The backup was not made: {error.Message}", error);
+        }
+        finally
+        {
+            File.Delete(half);
+        }
+    }
+
     public override void Checkpoint()
     {
         lock (checkpointing)
@@ -125,6 +151,7 @@ internal sealed class SqliteDb : Db
 
     private Writer Open()
     {
+        if (isOnlyRead) throw new InvalidOperationException("This database is only read.");
         MakeFile();
         return writer.Value;
     }
@@ -134,14 +161,14 @@ internal sealed class SqliteDb : Db
         if (disposed) throw new DatabaseUnavailableException("The server is stopping.");
         if (idle.TryTake(out var session)) return session;
         MakeFile();
-        return new SqliteSession(path, readOnly: true, Texts);
+        return new SqliteSession(path, readOnly: true, Texts, leavesAll: isOnlyRead);
     }
 
     /// <summary>A new database is its owner's alone, as are the files that SQLite puts beside it: it holds hashes and tokens.</summary>
     private void MakeFile()
     {
         // Once: a file that is taken away from under a running server is not replaced by an empty one.
-        if (made) return;
+        if (made || isOnlyRead) return;
         try
         {
             if (File.Exists(path))

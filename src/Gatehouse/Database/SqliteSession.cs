@@ -11,17 +11,23 @@ internal sealed class SqliteSession : IDisposable
     private readonly SqlTexts texts;
     private readonly Dictionary<Sql, SqliteCommand> prepared = [];
 
-    public SqliteSession(string path, bool readOnly, SqlTexts texts)
+    /// <param name="path">The file.</param>
+    /// <param name="readOnly">Writes nothing by its statements.</param>
+    /// <param name="texts">How SQL is spelled.</param>
+    /// <param name="leavesAll">And leaves the file, its log and the folder as they are, whatever it finds there.</param>
+    public SqliteSession(string path, bool readOnly, SqlTexts texts, bool leavesAll = false)
     {
         this.texts = texts;
         connection = new SqliteConnection(new SqliteConnectionStringBuilder
         {
-            DataSource = path,
-            Mode = SqliteOpenMode.ReadWrite,
+            DataSource = leavesAll ? Unchanged(path) : path,
+            Mode = leavesAll ? SqliteOpenMode.ReadOnly : SqliteOpenMode.ReadWrite,
             Pooling = false,
             DefaultTimeout = DbDefaults.LockTimeoutSeconds,
         }.ToString());
         connection.Open();
+        // The last to leave a database would bring its log into the file.
+        if (leavesAll) raw.sqlite3_db_config(connection.Handle, raw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, out _);
 
         // busy_timeout first: each of the others may meet another program's lock.
         Execute($"PRAGMA busy_timeout = {DbDefaults.LockTimeoutSeconds * 1000}");
@@ -69,6 +75,28 @@ internal sealed class SqliteSession : IDisposable
         var rows = new List<T>();
         while (reader.Read()) rows.Add(sql.Read(new Row(reader)));
         return rows;
+    }
+
+    /// <summary>Copies the whole database, as it is now, into another file, which stands for itself then: no log beside it.</summary>
+    public void CopyTo(string file)
+    {
+        using var copy = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = file, Mode = SqliteOpenMode.ReadWrite, Pooling = false }.ToString());
+        copy.Open();
+        connection.BackupDatabase(copy);
+        using var command = copy.CreateCommand();
+        command.CommandText = "PRAGMA journal_mode = DELETE";
+        command.ExecuteNonQuery();
+        command.CommandText = "PRAGMA quick_check(1)";
+        if (command.ExecuteScalar() is not "ok" and var wrong) throw new DatabaseUnavailableException($"The copy is not whole: {wrong}");
+    }
+
+    // To read a file in WAL mode that has no log beside it, SQLite would put one there.
+    private static string Unchanged(string path)
+    {
+        if (File.Exists(path + "-wal")) return path;
+        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        Span<byte> header = stackalloc byte[20];
+        return file.ReadAtLeast(header, header.Length, throwOnEndOfStream: false) == header.Length && header[19] == 2 ? new Uri(path).AbsoluteUri + "?immutable=1" : path;
     }
 
     public void Dispose()

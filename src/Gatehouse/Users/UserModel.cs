@@ -79,9 +79,17 @@ internal sealed partial class UserModel
     /// <summary>Whether such a key can be that of a user at all: a database would refuse to compare a number with a UUID.</summary>
     public bool CanBe(UserId id) => id.Uuid is not null == HasUuids;
 
-    /// <summary>Looks at the table.</summary>
+    /// <summary>Looks at the table, and whether new users can have a row there if people may register.</summary>
     /// <exception cref="SettingException">It is not there, or no user of it can be served; the message says what was found.</exception>
     public async Task PrepareAsync(CancellationToken ct)
+    {
+        await ReadTableAsync(ct);
+        if (!IsDjangosOwn && registrationIsOpen) InsertText();
+    }
+
+    /// <summary>Looks at the table.</summary>
+    /// <exception cref="SettingException">It is not there, or no user of it can be served; the message says what was found.</exception>
+    public async Task ReadTableAsync(CancellationToken ct)
     {
         if (IsDjangosOwn) return;
         var columns = await db.ColumnsAsync(Table, ct);
@@ -123,8 +131,13 @@ internal sealed partial class UserModel
             if (mapped.Values.Contains((name, true))) throw new SettingException($"UserModel: Defaults names the column '{name}', which Gatehouse fills in itself; take it out.");
             extra.Add((name, Literal(value, column)));
         }
-        if (registrationIsOpen) InsertText();
     }
+
+    /// <summary>The column of a field of Django's own model, once the table is read; null: this model has none.</summary>
+    public string? ColumnOf(string field) => mapped[field] is (var column, true) ? column : null;
+
+    /// <summary>The fields of Django's own model that this one does not have.</summary>
+    public IEnumerable<string> Absent => mapped.Where(one => !one.Value.IsColumn).Select(one => one.Key);
 
     /// <summary>What makes a user: parameters <c>password</c>, <c>is_superuser</c>, <c>username</c>, <c>email</c>, <c>is_staff</c>, <c>now</c>, and <c>id</c> where keys are UUIDs.</summary>
     /// <exception cref="SettingException">A new user would need values that nobody told.</exception>
