@@ -58,6 +58,14 @@ internal sealed partial class GatehouseProcess : IAsyncDisposable
     public static GatehouseProcess Start(
         string folder, string[] arguments, string? input = null, (string Name, string Value)[]? environment = null, string program = "Gatehouse.Server")
     {
+        var process = Process.Start(StartInfo(folder, arguments, environment, program))!;
+        if (input is not null) process.StandardInput.Write(input);
+        process.StandardInput.Close();
+        return new GatehouseProcess(process);
+    }
+
+    public static ProcessStartInfo StartInfo(string folder, string[] arguments, (string Name, string Value)[]? environment, string program)
+    {
         var start = new ProcessStartInfo("dotnet", ["exec", Path.Combine(AppContext.BaseDirectory, program + ".dll"), .. arguments])
         {
             WorkingDirectory = folder,
@@ -68,11 +76,7 @@ internal sealed partial class GatehouseProcess : IAsyncDisposable
         foreach (var name in start.Environment.Keys.Where(name => name.StartsWith("Gatehouse", StringComparison.OrdinalIgnoreCase)
             || name.StartsWith("DJANGO_", StringComparison.Ordinal) || name.StartsWith("ASPNETCORE_", StringComparison.Ordinal)).ToList()) start.Environment.Remove(name);
         foreach (var (name, value) in environment ?? []) start.Environment[name] = value;
-
-        var process = Process.Start(start)!;
-        if (input is not null) process.StandardInput.Write(input);
-        process.StandardInput.Close();
-        return new GatehouseProcess(process);
+        return start;
     }
 
     /// <summary>Starts a server on a free port; the address is known once it listens.</summary>

@@ -4,7 +4,8 @@ using Gatehouse.Server;
 
 // Gatehouse with the /probe/ endpoints of tests/Parity/PROBES.md, to be compared with the real stack. As faithful as it gets, unless
 // Gatehouse__Profile in the environment says otherwise.
-return await new GatehouseProgram { Configure = Configure, Map = Probes.Map, HasStartPage = false }.RunAsync(args);
+var program = new GatehouseProgram { Configure = Configure, Map = Probes.Map, HasStartPage = false };
+return args is ["obey"] ? await Obey.RunAsync(program) : await program.RunAsync(args);
 
 static void Configure(GatehouseOptions options)
 {

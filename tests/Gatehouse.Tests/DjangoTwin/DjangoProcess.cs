@@ -7,10 +7,10 @@ using Xunit;
 namespace Gatehouse.Tests.DjangoTwin;
 
 /// <summary>
-/// The real stack (tests/DjangoTwin) on one database, as a process out of the chroot: it does what it is told in Python, and serves the project
-/// if asked to. It ends with its standard input, so a test program that is killed leaves none behind.
+/// A process that does what it is told: a line of JSON is answered by a line of JSON. It ends with its standard input, so a test program that
+/// is killed leaves none behind.
 /// </summary>
-internal sealed class DjangoProcess : IAsyncDisposable
+internal sealed class ObedientProcess : IAsyncDisposable
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(120);
 
@@ -18,9 +18,10 @@ internal sealed class DjangoProcess : IAsyncDisposable
     private readonly SemaphoreSlim turn = new(1);
     private readonly List<string> errors = [];
 
-    private DjangoProcess(Process process)
+    public ObedientProcess(ProcessStartInfo start)
     {
-        this.process = process;
+        start.RedirectStandardInput = start.RedirectStandardOutput = start.RedirectStandardError = true;
+        process = Process.Start(start)!;
         process.ErrorDataReceived += (_, line) =>
         {
             if (line.Data is null) return;
@@ -29,10 +30,7 @@ internal sealed class DjangoProcess : IAsyncDisposable
         process.BeginErrorReadLine();
     }
 
-    /// <summary>Where it listens.</summary>
-    public Uri? Address { get; private set; }
-
-    /// <summary>What it wrote into its log: the traceback of each answer of 500 among it.</summary>
+    /// <summary>What it wrote to its standard error.</summary>
     public string Errors
     {
         get
@@ -41,45 +39,24 @@ internal sealed class DjangoProcess : IAsyncDisposable
         }
     }
 
-    /// <param name="folder">Where the project was laid out.</param>
-    /// <param name="database">As Django sees it: a path in the chroot is one of the chroot's.</param>
-    /// <param name="serves">Whether it also serves the project, on a free port.</param>
-    public static async Task<DjangoProcess> StartAsync(ChrootFolder folder, string database, bool serves = false)
-    {
-        var start = new ProcessStartInfo("chroot",
-        [
-            ChrootFolder.Root, "/usr/bin/env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "HOME=/root", "PYTHONDONTWRITEBYTECODE=1",
-            "DJANGO_SETTINGS_MODULE=twin.settings", $"PYTHONPATH={folder.Inside}/project", $"ORACLE_PARITY={folder.Inside}", $"TWIN_DATABASE={database}",
-            "python3", $"{folder.Inside}/project/manage.py", "obey", .. serves ? ["--serve"] : Array.Empty<string>(),
-        ])
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-        var django = new DjangoProcess(Process.Start(start)!);
-        if (serves) django.Address = new Uri(await django.LineAsync());
-        return django;
-    }
-
-    /// <summary>Runs Python with all models as names; <c>given</c> is what is given, <c>result</c> what comes back.</summary>
-    /// <returns>The result, and what was printed.</returns>
-    public async Task<(JsonNode? Result, string Output)> RunAsync(string code, object? given = null)
+    public async Task<JsonNode> TellAsync(object order)
     {
         await turn.WaitAsync();
         try
         {
-            await process.StandardInput.WriteLineAsync(JsonSerializer.Serialize(new { code, given }));
+            await process.StandardInput.WriteLineAsync(JsonSerializer.Serialize(order));
             await process.StandardInput.FlushAsync();
-            var answer = JsonNode.Parse(await LineAsync())!;
-            if ((string?)answer["error"] is { } error) Assert.Fail($"Django: {error}\n{answer["output"]}");
-            return (answer["result"], (string)answer["output"]!);
+            return JsonNode.Parse(await LineAsync())!;
         }
         finally
         {
             turn.Release();
         }
     }
+
+    /// <summary>A line that it writes by itself.</summary>
+    public async Task<string> LineAsync() =>
+        await process.StandardOutput.ReadLineAsync().WaitAsync(Deadline) ?? throw new InvalidOperationException($"{process.StartInfo.FileName} ended: {Errors}");
 
     public async ValueTask DisposeAsync()
     {
@@ -88,9 +65,47 @@ internal sealed class DjangoProcess : IAsyncDisposable
         process.Dispose();
         turn.Dispose();
     }
+}
 
-    private async Task<string> LineAsync() =>
-        await process.StandardOutput.ReadLineAsync().WaitAsync(Deadline) ?? throw new InvalidOperationException($"Django ended: {Errors}");
+/// <summary>The real stack (tests/DjangoTwin), out of the chroot: it does what it is told in Python, and serves the project on one database.</summary>
+internal sealed class DjangoProcess : IAsyncDisposable
+{
+    private readonly ObedientProcess process;
+
+    private DjangoProcess(ObedientProcess process, Uri address) => (this.process, Address) = (process, address);
+
+    /// <summary>Where it listens.</summary>
+    public Uri Address { get; }
+
+    /// <summary>What it wrote into its log: the traceback of each answer of 500 among it.</summary>
+    public string Errors => process.Errors;
+
+    /// <param name="folder">Where the project was laid out.</param>
+    /// <param name="database">What it serves, as Django sees it: a path in the chroot is one of the chroot's.</param>
+    public static async Task<DjangoProcess> StartAsync(ChrootFolder folder, string database)
+    {
+        var process = new ObedientProcess(new ProcessStartInfo("chroot",
+        [
+            ChrootFolder.Root, "/usr/bin/env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "HOME=/root", "PYTHONDONTWRITEBYTECODE=1",
+            "DJANGO_SETTINGS_MODULE=twin.settings", $"PYTHONPATH={folder.Inside}/project", $"ORACLE_PARITY={folder.Inside}", $"TWIN_DATABASE={database}",
+            "python3", $"{folder.Inside}/project/manage.py", "obey",
+        ]));
+        return new DjangoProcess(process, new Uri(await process.LineAsync()));
+    }
+
+    /// <summary>Runs Python with all models as names; <c>given</c> is what is given, <c>result</c> what comes back.</summary>
+    /// <param name="code">The Python.</param>
+    /// <param name="given">What it is given.</param>
+    /// <param name="database">Another database than the one that is served.</param>
+    /// <returns>The result, and what was printed.</returns>
+    public async Task<(JsonNode? Result, string Output)> RunAsync(string code, object? given = null, TwinDatabase? database = null)
+    {
+        var answer = await process.TellAsync(new { code, given, database = database?.Django });
+        if ((string?)answer["error"] is { } error) Assert.Fail($"Django: {error}\n{answer["output"]}");
+        return (answer["result"], (string)answer["output"]!);
+    }
+
+    public ValueTask DisposeAsync() => process.DisposeAsync();
 }
 
 /// <summary>A folder in the chroot with the project in it, and room for a database.</summary>

@@ -65,3 +65,6 @@ public abstract class LoadTwinTests(Twin twin) : TwinTest(twin)
 
 [Collection(OnSqlite.Name), Trait(TestDatabase.SqliteOnly, "yes")]
 public sealed class LoadTwinTestsOnSqlite(SqliteTwin twin) : LoadTwinTests(twin);
+
+[Collection(OnPostgres.Name), Trait(TestDatabase.SqliteOnly, "yes")]
+public sealed class LoadTwinTestsOnPostgres(PostgresTwin twin) : LoadTwinTests(twin);

@@ -30,7 +30,7 @@ public abstract partial class OAuthTwinTests(Twin twin) : TwinTest(twin)
         Assert.Equal("read", (string)answer["scope"]!);
         await FormAsync(here, "/o/token/", 401, ("grant_type", "client_credentials"), ("client_id", client), ("client_secret", Secret + "x"));
         foreach (var side in Sides) Assert.Equal(200, await ScopeAsync(side, (string)answer["access_token"]!));
-        Assert.StartsWith("pbkdf2_sha256$", (string?)await DjangoAsync("result = Application.objects.get(client_id=given).client_secret", client), StringComparison.Ordinal);
+        Assert.StartsWith("md5$", (string?)await DjangoAsync("result = Application.objects.get(client_id=given).client_secret", client), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -346,3 +346,6 @@ internal static partial class TwinForms
 
 [Collection(OnSqlite.Name), Trait(TestDatabase.SqliteOnly, "yes")]
 public sealed class OAuthTwinTestsOnSqlite(SqliteTwin twin) : OAuthTwinTests(twin);
+
+[Collection(OnPostgres.Name), Trait(TestDatabase.SqliteOnly, "yes")]
+public sealed class OAuthTwinTestsOnPostgres(PostgresTwin twin) : OAuthTwinTests(twin);

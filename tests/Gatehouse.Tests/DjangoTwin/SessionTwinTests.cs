@@ -128,3 +128,6 @@ public abstract class SessionTwinTests(Twin twin) : TwinTest(twin)
 
 [Collection(OnSqlite.Name), Trait(TestDatabase.SqliteOnly, "yes")]
 public sealed class SessionTwinTestsOnSqlite(SqliteTwin twin) : SessionTwinTests(twin);
+
+[Collection(OnPostgres.Name), Trait(TestDatabase.SqliteOnly, "yes")]
+public sealed class SessionTwinTestsOnPostgres(PostgresTwin twin) : SessionTwinTests(twin);

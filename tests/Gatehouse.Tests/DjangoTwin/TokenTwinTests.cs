@@ -185,3 +185,6 @@ public abstract class TokenTwinTests(Twin twin) : TwinTest(twin)
 
 [Collection(OnSqlite.Name), Trait(TestDatabase.SqliteOnly, "yes")]
 public sealed class TokenTwinTestsOnSqlite(SqliteTwin twin) : TokenTwinTests(twin);
+
+[Collection(OnPostgres.Name), Trait(TestDatabase.SqliteOnly, "yes")]
+public sealed class TokenTwinTestsOnPostgres(PostgresTwin twin) : TokenTwinTests(twin);

@@ -1,3 +1,4 @@
+using Gatehouse.Tests.Database;
 using Xunit;
 
 namespace Gatehouse.Tests.DjangoTwin;
@@ -21,6 +22,7 @@ public abstract class Twin : IAsyncLifetime
     private ChrootFolder? folder;
     private DjangoProcess? django;
     private GatehouseProcess? gatehouse;
+    private ObedientProcess? verbs;
     private HttpClient? toDjango, toGatehouse;
 
     /// <summary>Why there is none; null when there is.</summary>
@@ -30,7 +32,8 @@ public abstract class Twin : IAsyncLifetime
 
     internal TwinDatabase Database { get; private set; } = null!;
 
-    private protected ChrootFolder Folder => folder!;
+    /// <summary>Something of every kind in the database, which <see cref="DatabaseTwinTests"/> makes once.</summary>
+    internal (string Username, string Token)? Filled { get; set; }
 
     public HttpClient Http(Side side) => side == Side.Django ? toDjango! : toGatehouse!;
 
@@ -49,20 +52,21 @@ public abstract class Twin : IAsyncLifetime
     internal async Task<string> RunAsync(
         string[] arguments, string? input = null, string? settings = null, TwinDatabase? database = null, params (string Name, string Value)[] environment)
     {
-        var (code, output, errors) = await GatehouseProcess.RunAsync(
-            folder!.Outside, [.. arguments, "--settings", settings ?? folder.Settings, "--database", (database ?? Database).Gatehouse], input, [.. Environment, .. environment], "ParityHost");
-        Assert.True(code == 0, $"gatehouse {arguments[0]}: {errors}{output}");
-        return output;
+        var answer = await verbs!.TellAsync(new
+        {
+            arguments = (string[])[.. arguments, "--settings", settings ?? folder!.Settings, "--database", (database ?? Database).Gatehouse],
+            input,
+            environment = environment.ToDictionary(one => one.Name, one => one.Value),
+        });
+        Assert.True((int)answer["code"]! == 0, $"gatehouse {arguments[0]}: {answer["errors"]}{answer["output"]}");
+        return (string)answer["output"]!;
     }
-
-    /// <summary>Starts one more Django on a database.</summary>
-    internal Task<DjangoProcess> StartDjangoAsync(TwinDatabase database, bool serves = false) => DjangoProcess.StartAsync(folder!, database.Django, serves);
 
     /// <summary>Makes an empty database; it goes with the twin.</summary>
     internal abstract Task<TwinDatabase> NewDatabaseAsync();
 
     /// <summary>A client without cookies and redirects. Bodies go with their length: WSGI has no chunks.</summary>
-    internal static HttpClient Client(Uri address) =>
+    private static HttpClient Client(Uri address) =>
         new(new WithLength(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false })) { BaseAddress = address };
 
     public async ValueTask InitializeAsync()
@@ -72,11 +76,12 @@ public abstract class Twin : IAsyncLifetime
 
         folder = ChrootFolder.Make();
         Database = await NewDatabaseAsync();
-        django = await StartDjangoAsync(Database, serves: true);
+        verbs = new ObedientProcess(GatehouseProcess.StartInfo(folder.Outside, ["obey"], Environment, "ParityHost"));
+        django = await DjangoProcess.StartAsync(folder, Database.Django);
         await django.RunAsync("call_command('migrate', verbosity=0)");
         gatehouse = GatehouseProcess.Serve(
             folder.Outside, ["--settings", folder.Settings, "--database", Database.Gatehouse], Environment, "ParityHost");
-        toDjango = Client(django.Address!);
+        toDjango = Client(django.Address);
         toGatehouse = Client(await gatehouse.AddressAsync());
     }
 
@@ -85,6 +90,7 @@ public abstract class Twin : IAsyncLifetime
         GC.SuppressFinalize(this);
         toDjango?.Dispose();
         toGatehouse?.Dispose();
+        if (verbs is not null) await verbs.DisposeAsync();
         if (gatehouse is not null) await gatehouse.DisposeAsync();
         if (django is not null) await django.DisposeAsync();
         await CleanAsync();
@@ -121,4 +127,34 @@ public sealed class SqliteTwin : Twin
 public sealed class OnSqlite : ICollectionFixture<SqliteTwin>
 {
     public const string Name = "twin on SQLite";
+}
+
+/// <summary>In the PostgreSQL cluster of the run.</summary>
+public sealed class PostgresTwin : Twin
+{
+    private readonly List<PostgresDatabase> databases = [];
+
+    internal override Task<TwinDatabase> NewDatabaseAsync()
+    {
+        var database = new PostgresDatabase();
+        database.MakeEmpty();
+        databases.Add(database);
+        return Task.FromResult(new TwinDatabase(database.Url, database.Url));
+    }
+
+    private protected override Task<string?> PrepareAsync() =>
+        Task.FromResult(PostgresCluster.IsInstalled ? null : "PostgreSQL is not installed. On Debian: apt-get install postgresql");
+
+    private protected override Task CleanAsync()
+    {
+        foreach (var database in databases) database.Dispose();
+        return Task.CompletedTask;
+    }
+}
+
+// Both are in the run on SQLite, and neither is there a second time when the suite runs on PostgreSQL.
+[CollectionDefinition(Name)]
+public sealed class OnPostgres : ICollectionFixture<PostgresTwin>
+{
+    public const string Name = "twin on PostgreSQL";
 }

@@ -45,7 +45,7 @@ public abstract class TwinTest(Twin twin) : IAsyncLifetime
     }
 
     /// <summary>Runs Python in the Django project; see <see cref="DjangoProcess.RunAsync"/>.</summary>
-    protected async Task<JsonNode?> DjangoAsync(string code, object? given = null) => (await twin.Django.RunAsync(code, given)).Result;
+    private protected async Task<JsonNode?> DjangoAsync(string code, object? given = null, TwinDatabase? database = null) => (await twin.Django.RunAsync(code, given, database)).Result;
 
     /// <summary>Runs a verb of Gatehouse's command line.</summary>
     protected Task<string> GatehouseAsync(params string[] arguments) => twin.RunAsync(arguments);

@@ -8,11 +8,13 @@ from oracle.settings import DATABASES, INSTALLED_APPS
 ROOT_URLCONF = "twin.urls"
 INSTALLED_APPS = [*INSTALLED_APPS, "twin"]
 
-database = urlsplit(os.environ["TWIN_DATABASE"])
-if database.scheme == "sqlite":
-    DATABASES["default"]["NAME"] = database.path
-else:
-    DATABASES["default"] = {
+
+def database_at(url):
+    """What DATABASES has to say of sqlite:///path or postgresql://user:password@host:port/name."""
+    database = urlsplit(url)
+    if database.scheme == "sqlite":
+        return {"NAME": database.path}
+    return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": database.path.lstrip("/"),
         "USER": unquote(database.username or ""),
@@ -20,6 +22,11 @@ else:
         "HOST": database.hostname,
         "PORT": database.port or 5432,
     }
+
+
+at = database_at(os.environ["TWIN_DATABASE"])
+# The oracle's OPTIONS are SQLite's.
+DATABASES["default"] = at if "ENGINE" in at else DATABASES["default"] | at
 
 # One password for both ways would tell nothing about which of them hashed it, and nobody mails.
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"

@@ -1,19 +1,27 @@
-"""Does what a test says, until its standard input ends: a line of JSON {"code", "given"} is answered by a line {"result", "output", "error"}.
-
-Started with --serve it also serves the project with gunicorn and tells the address first; the server ends with it.
+"""Serves the project with gunicorn, tells its address, and then does what a test says, until its standard input ends: a line of JSON
+{"code", "given", "database"} is answered by a line {"result", "output", "error"}. The server ends with it.
 """
 import io
 import json
 import re
 import subprocess
 import sys
+import threading
 import traceback
 from contextlib import redirect_stderr, redirect_stdout
 
 from django.apps import apps
+from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import connections
+from twin.settings import database_at
+
+
+def use(settings):
+    connections.close_all()
+    connections["default"].settings_dict.update(settings)
+    ContentType.objects.clear_cache()
 
 
 def run(code, given):
@@ -39,15 +47,12 @@ class Command(BaseCommand):
     help = __doc__
     requires_system_checks = []
 
-    def add_arguments(self, parser):
-        parser.add_argument("--serve", action="store_true")
-
-    def handle(self, *args, serve, **options):
-        answers, server = sys.stdout, None
-        if serve:
-            server = subprocess.Popen(
-                ["gunicorn", "--bind", "127.0.0.1:0", "--workers", "2", "--threads", "4", "oracle.wsgi"],
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    def handle(self, *args, **options):
+        answers = sys.stdout
+        server = subprocess.Popen(
+            ["gunicorn", "--bind", "127.0.0.1:0", "--workers", "2", "--threads", "4", "oracle.wsgi"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        try:
             for line in server.stderr:
                 if found := re.search(r"Listening at: (http://\S+)", line):
                     break
@@ -56,13 +61,16 @@ class Command(BaseCommand):
                 raise SystemExit("gunicorn did not start.")
             print(found[1], file=answers, flush=True)
             # What the server says goes on to whoever started this.
-            import threading
             threading.Thread(target=lambda: [print(line, end="", file=sys.__stderr__, flush=True) for line in server.stderr], daemon=True).start()
-        try:
+            served = dict(connections["default"].settings_dict)
             for line in sys.stdin:
                 order = json.loads(line)
-                print(json.dumps(run(order["code"], order.get("given")), default=str), file=answers, flush=True)
+                if order["database"]:
+                    use(database_at(order["database"]))
+                answer = run(order["code"], order["given"])
+                if order["database"]:
+                    use(served)
+                print(json.dumps(answer, default=str), file=answers, flush=True)
         finally:
-            if server:
-                server.terminate()
-                server.wait()
+            server.terminate()
+            server.wait()
