@@ -1,17 +1,21 @@
+using System.Buffers.Text;
+using System.Security.Cryptography;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 
 namespace Gatehouse.Views;
 
-/// <summary>The script of <see cref="ViewPage"/>, under an address that changes with it: so it may be kept for ever.</summary>
+/// <summary>The script of <see cref="ViewPage"/>, kept by browsers as <see cref="Http.StyleSheet"/> is.</summary>
 internal static class ViewAssets
 {
+    private const string Path = "/gatehouse/api.js";
+
     private static readonly byte[] Content = Read();
 
-    public static string Script { get; } = $"/static/gatehouse/api.{Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(Content))[..12]}.js";
+    public static string Script { get; } = $"{Path}?v={Base64Url.EncodeToString(SHA256.HashData(Content).AsSpan(0, 9))}";
 
-    public static void MapViewAssets(this IEndpointRouteBuilder routes) => routes.MapMethods(Script, ["GET", "HEAD"], (RequestDelegate)(http =>
+    public static void MapViewAssets(this IEndpointRouteBuilder routes) => routes.MapMethods(Path, ["GET", "HEAD"], (RequestDelegate)(http =>
     {
         http.Response.Headers.CacheControl = "public, max-age=31536000, immutable";
         return Results.Bytes(Content, "text/javascript; charset=utf-8").ExecuteAsync(http);

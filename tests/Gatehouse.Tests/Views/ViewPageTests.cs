@@ -179,6 +179,6 @@ public sealed partial class ViewPageTests : GatehouseTest
     [GeneratedRegex("name=\"csrfmiddlewaretoken\" value=\"([^\"]+)\"")]
     private static partial Regex CsrfField();
 
-    [GeneratedRegex("(?:href|src)=\"(/static/[^\"]+)\"")]
+    [GeneratedRegex("(?:href|src)=\"(/gatehouse/[^\"]+)\"")]
     private static partial Regex Files();
 }

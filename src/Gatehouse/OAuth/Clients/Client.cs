@@ -10,10 +10,13 @@ public sealed class Client
     internal const string Confidential = "confidential";
     internal const string Public = "public";
 
+    /// <summary>What a token's client is known by: all that is public, no secret.</summary>
+    internal const string PublicColumns =
+        "a.id, a.client_id, a.client_type, a.authorization_grant_type, a.name, a.user_id, a.redirect_uris, a.algorithm, a.registration_source";
+
     internal const string Columns =
-        "a.id, a.client_id, a.client_secret, a.hash_client_secret, a.client_type, a.authorization_grant_type, a.name, a.user_id, a.redirect_uris, "
-        + "a.post_logout_redirect_uris, a.allowed_origins, a.skip_authorization, a.algorithm, a.registration_source, a.cimd_expires_at, a.created, a.updated, "
-        + "(SELECT k.auth_method FROM gatehouse_oauth_client k WHERE k.application_id = a.id)";
+        PublicColumns + ", a.client_secret, a.hash_client_secret, a.post_logout_redirect_uris, a.allowed_origins, a.skip_authorization, a.cimd_expires_at, "
+        + "a.created, a.updated, (SELECT k.auth_method FROM gatehouse_oauth_client k WHERE k.application_id = a.id)";
 
     internal long Id { get; init; }
 
@@ -68,26 +71,31 @@ public sealed class Client
     public override string ToString() => Name.Length > 0 ? Name : ClientId;
 
     /// <summary>The columns of <see cref="Columns"/>, from <paramref name="first"/> on.</summary>
-    internal static Client Read(Row row, int first) => new()
+    internal static Client Read(Row row, int first) => Read(row, first, whole: true);
+
+    /// <summary>The columns of <see cref="PublicColumns"/>, from <paramref name="first"/> on; all else is as in a new client.</summary>
+    internal static Client ReadPublic(Row row, int first) => Read(row, first, whole: false);
+
+    private static Client Read(Row row, int first, bool whole) => new()
     {
         Id = row.Int(first),
         ClientId = row.Text(first + 1),
-        ClientSecret = row.Text(first + 2),
-        HashClientSecret = row.Bool(first + 3),
-        ClientType = row.Text(first + 4),
-        AuthorizationGrantType = row.Text(first + 5),
-        Name = row.Text(first + 6),
-        UserId = row.IsNull(first + 7) ? null : row.UserId(first + 7),
-        RedirectUris = Split(row.Text(first + 8)),
-        PostLogoutRedirectUris = Split(row.Text(first + 9)),
-        AllowedOrigins = Split(row.Text(first + 10)),
-        SkipAuthorization = row.Bool(first + 11),
-        Algorithm = row.Text(first + 12),
-        RegistrationSource = row.Text(first + 13),
-        CimdExpiresAt = row.TimeOrNull(first + 14),
-        Created = row.Time(first + 15),
-        Updated = row.Time(first + 16),
-        AuthMethod = row.TextOrNull(first + 17),
+        ClientType = row.Text(first + 2),
+        AuthorizationGrantType = row.Text(first + 3),
+        Name = row.Text(first + 4),
+        UserId = row.IsNull(first + 5) ? null : row.UserId(first + 5),
+        RedirectUris = Split(row.Text(first + 6)),
+        Algorithm = row.Text(first + 7),
+        RegistrationSource = row.Text(first + 8),
+        ClientSecret = whole ? row.Text(first + 9) : "",
+        HashClientSecret = !whole || row.Bool(first + 10),
+        PostLogoutRedirectUris = whole ? Split(row.Text(first + 11)) : [],
+        AllowedOrigins = whole ? Split(row.Text(first + 12)) : [],
+        SkipAuthorization = whole && row.Bool(first + 13),
+        CimdExpiresAt = whole ? row.TimeOrNull(first + 14) : null,
+        Created = whole ? row.Time(first + 15) : default,
+        Updated = whole ? row.Time(first + 16) : default,
+        AuthMethod = whole ? row.TextOrNull(first + 17) : null,
     };
 
     internal static Client Read(Row row) => Read(row, 0);

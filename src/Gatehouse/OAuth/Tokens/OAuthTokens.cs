@@ -16,7 +16,7 @@ internal sealed class OAuthTokens(Db db, GatehouseOptions options)
 
     private static readonly Sql<AccessToken> ByChecksum = new(
         $"""
-        SELECT t.id, t.scope, t.expires, t.resource, {User.Columns}, {Client.Columns} FROM oauth2_provider_accesstoken t
+        SELECT t.id, t.scope, t.expires, t.resource, {User.Columns}, {Client.PublicColumns} FROM oauth2_provider_accesstoken t
         LEFT JOIN auth_user u ON u.id = t.user_id LEFT JOIN oauth2_provider_application a ON a.id = t.application_id
         WHERE t.token_checksum = @checksum AND t.created >= @since AND (t.user_id IS NULL OR u.id IS NOT NULL)
         """,
@@ -28,7 +28,7 @@ internal sealed class OAuthTokens(Db db, GatehouseOptions options)
             Expires = row.Time(2),
             Resource = TokenText.Resources(row.Text(3)),
             User = row.IsNull(4) ? null : User.Read(row, 4),
-            Client = row.IsNull(4 + User.ColumnCount) ? null : Client.Read(row, 4 + User.ColumnCount),
+            Client = row.IsNull(4 + User.ColumnCount) ? null : Client.ReadPublic(row, 4 + User.ColumnCount),
         });
 
     /// <summary>Ends every token of a family (DOT <c>revoke_family</c>): three statements, however many there are, and one when all are dead.</summary>
