@@ -12,9 +12,10 @@ internal static class IndexPage
     public static async Task<IResult> ShowAsync(AdminPage site)
     {
         var models = await VisibleAsync(site);
-        var body = models.Count == 0
-            ? "<p>You don’t have permission to view or edit anything.</p>"
-            : $"<div class=\"columns\"><div>\n{Apps(site, models)}{Own(site)}</div>\n{await RecentAsync(site)}</div>";
+        var body = models.Count == 0 ? "<p>You don’t have permission to view or edit anything.</p>"
+            : site.Staff.User.IsSuperuser
+                ? $"<div class=\"columns home\"><div>\n{Apps(site, models)}{Own(site)}</div>\n<div>{await Overview.HtmlAsync(site)}{await RecentAsync(site)}</div></div>"
+            : $"<div class=\"columns\"><div>\n{Apps(site, models)}</div>\n{await RecentAsync(site)}</div>";
         return await site.ShowAsync("Site administration", [], body);
     }
 

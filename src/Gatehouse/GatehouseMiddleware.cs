@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using Gatehouse.Database;
 using Gatehouse.Http;
 using Gatehouse.Sessions;
+using Gatehouse.Statistics;
 using Gatehouse.Views;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -15,7 +16,7 @@ namespace Gatehouse;
 /// then the endpoint's own plan. Nothing leaves it as an unhandled failure.
 /// </summary>
 internal sealed class GatehouseMiddleware(
-    RequestDelegate next, GatehouseOptions options, EndpointPlans plans, SessionStore sessions, Csrf csrf, ILogger<GatehouseMiddleware> log)
+    RequestDelegate next, GatehouseOptions options, EndpointPlans plans, SessionStore sessions, Csrf csrf, Counters counters, ILogger<GatehouseMiddleware> log)
 {
     private const string FrameOptions = "X-Frame-Options";
 
@@ -41,6 +42,7 @@ internal sealed class GatehouseMiddleware(
         {
             await FailAsync(http, error);
         }
+        counters.CountAnswer(http.Response.StatusCode);
     }
 
     /// <returns>The answer, when the endpoint is not to be asked.</returns>

@@ -15,6 +15,7 @@ using Gatehouse.OAuth.Tokens;
 using Gatehouse.OpenApi;
 using Gatehouse.Permissions;
 using Gatehouse.Sessions;
+using Gatehouse.Statistics;
 using Gatehouse.Testing;
 using Gatehouse.Throttling;
 using Gatehouse.Users;
@@ -58,12 +59,13 @@ public static class GatehouseServices
         services.AddSingleton(s => new Migrations(
             s.GetRequiredService<Db>(), s.GetRequiredService<TimeProvider>(), s.GetRequiredService<GatehouseOptions>().OAuth.Enabled != false, s.GetRequiredService<UserModel>()));
         services.AddSingleton<Fixtures>();
+        services.AddSingleton<Counters>();
         services.AddSingleton(s => GatehouseSetup.PasswordHashes(s.GetRequiredService<GatehouseOptions>(), s.GetRequiredService<ILogger<PasswordHashes>>()));
         services.AddSingleton(s => GatehouseSetup.PasswordWork(s.GetRequiredService<GatehouseOptions>().PasswordWork));
         services.AddSingleton(s => GatehouseSetup.PasswordPolicy(s.GetRequiredService<GatehouseOptions>()));
         services.AddSingleton(s => new UserAccounts(
             s.GetRequiredService<Db>(), s.GetRequiredService<UserModel>(), s.GetRequiredService<PasswordHashes>(), s.GetRequiredService<PasswordWork>(), s.GetRequiredService<PasswordPolicy>(),
-            s.GetRequiredService<GatehouseOptions>(), s, s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<UserAccounts>>()));
+            s.GetRequiredService<GatehouseOptions>(), s.GetRequiredService<Counters>(), s, s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<UserAccounts>>()));
 
         // the three questions
         services.AddSingleton<EndpointPlans>();
@@ -77,7 +79,7 @@ public static class GatehouseServices
         services.AddSingleton<SessionLogin>();
         services.AddSingleton<Csrf>();
         services.AddAuthenticationScheme(s => new SessionAuthentication(s.GetRequiredService<SessionLogin>(), s.GetRequiredService<Csrf>()));
-        services.AddSingleton(s => new TokenStore(s.GetRequiredService<Db>(), s.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(s => new TokenStore(s.GetRequiredService<Db>(), s.GetRequiredService<Counters>(), s.GetRequiredService<TimeProvider>()));
         services.AddAuthenticationScheme<TokenAuthentication>(s => new TokenAuthentication(s.GetRequiredService<TokenStore>()));
 
         services.AddSingleton(s => JwtSetup.Keys(s.GetRequiredService<GatehouseOptions>(), s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<SigningKeys>>()));
@@ -101,6 +103,7 @@ public static class GatehouseServices
         services.AddSingleton<FlushExpired>().AddSingleton<ISweep>(s => s.GetRequiredService<FlushExpired>());
         services.AddSingleton<ISweep>(s => s.GetRequiredService<ClearTokens>());
         services.AddSingleton<ISweep>(s => s.GetRequiredService<ThrottleStore>());
+        services.AddSingleton<ISweep>(s => s.GetRequiredService<Counters>());
 
         // for the admin site
         services.AddSingleton(s => new AdminDatabase(s.GetRequiredService<Db>(), s.GetRequiredService<SessionStore>(), s.GetRequiredService<GatehouseOptions>()));
@@ -111,6 +114,10 @@ public static class GatehouseServices
         services.AddSingleton(s => new SigningKeyList(
             s.GetRequiredService<OidcKeys>(), s.GetRequiredService<Db>(), s.GetRequiredService<AdminDatabase>(), s.GetRequiredService<GatehouseOptions>(), s.GetRequiredService<TimeProvider>()));
 
+        services.AddSingleton(s => new RecentActivity(s.GetRequiredService<Counters>()));
+        services.AddSingleton(s => new ServerState(
+            s.GetRequiredService<Db>(), s.GetRequiredService<Migrations>(), s.GetRequiredService<SigningKeyList>(), s.GetRequiredService<GatehouseOptions>(), s.GetRequiredService<TimeProvider>()));
+
         services.AddSingleton<OpenApiDocument>();
         // what notbefore ends
         services.AddSingleton<IIssued, IssuedSessions>().AddSingleton<IIssued, IssuedAuthTokens>().AddSingleton<IIssued, IssuedJwts>().AddSingleton<IIssued, IssuedOAuthTokens>();
@@ -118,6 +125,7 @@ public static class GatehouseServices
         services.AddSingleton<GatehouseRoutes.Mapped>();
         services.AddHostedService<GatehouseStart>();
         services.AddHostedService<SweeperLoop>();
+        services.AddHostedService<CountersLoop>();
         return services;
     }
 

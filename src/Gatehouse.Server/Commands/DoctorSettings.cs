@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Gatehouse.Crypto;
+using Gatehouse.OAuth;
 using Gatehouse.Users;
 using Gatehouse.Views;
 using Microsoft.Extensions.DependencyInjection;
@@ -58,7 +59,7 @@ internal static class DoctorSettings
         if (options is { RestFramework.NumProxies: null, Secure.ProxySslHeader.Count: > 0 })
             findings.Add(new(Verdict.Switch, "REST_FRAMEWORK: NUM_PROXIES", "is not set though there is a proxy: all callers count as one for throttles. Set it to the number of proxies."));
         Lifetimes(options, findings);
-        foreach (var issue in Check.DeployIssues(options).Concat(OAuthIssues.Warnings(options.OAuth)))
+        foreach (var issue in DeployIssues.Of(options))
         {
             // Told above: there is no key to judge.
             if (options.SecretKey.Length == 0 && issue.Contains("W009", StringComparison.Ordinal)) continue;

@@ -1,5 +1,6 @@
 using Gatehouse.Authentication;
 using Gatehouse.Database;
+using Gatehouse.Statistics;
 using Gatehouse.Users;
 using Microsoft.AspNetCore.Http;
 
@@ -29,11 +30,13 @@ public sealed class TokenStore
     private const int MaxKeyLength = 40;
 
     private readonly Db db;
+    private readonly Counters counters;
     private readonly TimeProvider clock;
 
-    internal TokenStore(Db db, TimeProvider clock)
+    internal TokenStore(Db db, Counters counters, TimeProvider clock)
     {
         this.db = db;
+        this.counters = counters;
         this.clock = clock;
     }
 
@@ -51,7 +54,9 @@ public sealed class TokenStore
 
         var now = clock.GetUtcNow();
         var key = AuthToken.NewKey();
-        return (await db.WriteAsync(tx => tx.FirstAsync(InsertOrFind, ("key", key), ("now", now), ("user", user)), ct))!;
+        var token = (await db.WriteAsync(tx => tx.FirstAsync(InsertOrFind, ("key", key), ("now", now), ("user", user)), ct))!;
+        if (token == key) counters.Count(Counted.ApiToken);
+        return token;
     }
 
     /// <summary>A new token in place of the user's old one, which is dead from then on (<c>drf_create_token -r</c>).</summary>
@@ -60,6 +65,7 @@ public sealed class TokenStore
         var now = clock.GetUtcNow();
         var key = AuthToken.NewKey();
         await db.WriteAsync(tx => tx.RunAsync(Renew, ("key", key), ("now", now), ("user", user)), ct);
+        counters.Count(Counted.ApiToken);
         return key;
     }
 

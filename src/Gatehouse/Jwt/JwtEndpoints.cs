@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Gatehouse.Http;
+using Gatehouse.Statistics;
 using Gatehouse.Users;
 using Microsoft.AspNetCore.Http;
 
@@ -7,7 +8,7 @@ namespace Gatehouse.Jwt;
 
 /// <summary>What the token endpoints share.</summary>
 internal sealed class JwtEndpoints(
-    JwtTokens tokens, JwtUsers users, TokenBlacklist blacklist, UserAccounts accounts, GatehouseOptions options, IServiceProvider services, TimeProvider clock)
+    JwtTokens tokens, JwtUsers users, TokenBlacklist blacklist, UserAccounts accounts, GatehouseOptions options, Counters counters, IServiceProvider services, TimeProvider clock)
 {
     private readonly RefreshCookie cookie = new(options);
 
@@ -72,6 +73,13 @@ internal sealed class JwtEndpoints(
 
     public NewToken Sign(JwtClaims claims) => new(
         tokens.Write(claims), (string)claims[options.Jwt.JtiClaim]!, DateTimeOffset.FromUnixTimeSeconds((long)claims["exp"]!));
+
+    /// <summary>The answer that gives tokens.</summary>
+    public ApiJson Give(JwtSerializer? more, params ReadOnlySpan<(string Name, string? Value)> members)
+    {
+        counters.Count(Counted.Jwt);
+        return Ok(more, members);
+    }
 
     public static ApiJson Ok(JwtSerializer? more, params ReadOnlySpan<(string Name, string? Value)> members)
     {

@@ -19,7 +19,7 @@ internal static class ObtainPair
         var access = jwt.Tokens.Write(jwt.Tokens.AccessOf(claims, now));
         var refresh = jwt.Sign(claims);
         return await jwt.RecordAsync(http, user, refresh, now)
-            ? JwtEndpoints.Ok(serializer, ("refresh", jwt.Cookie.Keep(http, refresh, now)), ("access", access))
+            ? jwt.Give(serializer, ("refresh", jwt.Cookie.Keep(http, refresh, now)), ("access", access))
             : jwt.Refuse(JwtError.NoAccountForCredentials);
     }
 }

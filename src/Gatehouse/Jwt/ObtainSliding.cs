@@ -18,6 +18,6 @@ internal static class ObtainSliding
         var token = jwt.Sign(claims);
         // Recorded until it can be refreshed no more: with its own short time, a flush would bring a blacklisted one back to life.
         var recorded = jwt.Tokens.ChecksEveryRefresh ? token with { Expires = now + jwt.Options.SlidingTokenRefreshLifetime } : token;
-        return await jwt.RecordAsync(http, user, recorded, now) ? JwtEndpoints.Ok(serializer, ("token", token.Text)) : jwt.Refuse(JwtError.NoAccountForCredentials);
+        return await jwt.RecordAsync(http, user, recorded, now) ? jwt.Give(serializer, ("token", token.Text)) : jwt.Refuse(JwtError.NoAccountForCredentials);
     }
 }

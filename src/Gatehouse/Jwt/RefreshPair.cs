@@ -23,12 +23,12 @@ internal static class RefreshPair
         var serializer = new JwtSerializer(http, user, token, claims);
         if (jwt.Options.TokenRefreshSerializer is { } hook) await hook(serializer);
         var access = jwt.Tokens.Write(jwt.Tokens.AccessOf(claims, now));
-        if (!jwt.Options.RotateRefreshTokens) return JwtEndpoints.Ok(serializer, ("access", access));
+        if (!jwt.Options.RotateRefreshTokens) return jwt.Give(serializer, ("access", access));
 
         var next = jwt.Sign(claims);
         return await jwt.Blacklist.RotateAsync(jwt.Recorded(token, text), next, user, now, http.RequestAborted) switch
         {
-            Rotation.Done => JwtEndpoints.Ok(serializer, ("access", access), ("refresh", jwt.Cookie.Keep(http, next, now))),
+            Rotation.Done => jwt.Give(serializer, ("access", access), ("refresh", jwt.Cookie.Keep(http, next, now))),
             Rotation.UserChanged => jwt.Refuse(JwtError.NoAccountForToken),
             _ => await AgainAsync(http, jwt, token, user, refused),
         };
@@ -42,7 +42,7 @@ internal static class RefreshPair
         {
             var now = jwt.Now;
             var access = jwt.Tokens.Write(jwt.Tokens.AccessOf(JwtClaims.Of(successor.Claims), now));
-            return JwtEndpoints.Ok(null, ("access", access), ("refresh", jwt.Cookie.Keep(http, jwt.Recorded(successor, same), now)));
+            return jwt.Give(null, ("access", access), ("refresh", jwt.Cookie.Keep(http, jwt.Recorded(successor, same), now)));
         }
         return jwt.Refuse(JwtError.InvalidToken(JwtTokens.Blacklisted));
     }

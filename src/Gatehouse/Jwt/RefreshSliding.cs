@@ -23,6 +23,6 @@ internal static class RefreshSliding
         var claims = jwt.Tokens.Slide(token!.Claims, jwt.Now, last);
         var serializer = new JwtSerializer(http, user, token, claims);
         if (jwt.Options.SlidingTokenRefreshSerializer is { } hook) await hook(serializer);
-        return JwtEndpoints.Ok(serializer, ("token", jwt.Tokens.Write(claims)));
+        return jwt.Give(serializer, ("token", jwt.Tokens.Write(claims)));
     }
 }

@@ -1,5 +1,6 @@
 using Gatehouse.Crypto;
 using Gatehouse.Database;
+using Gatehouse.Statistics;
 using Microsoft.Extensions.Logging;
 
 namespace Gatehouse.Users;
@@ -13,13 +14,14 @@ public sealed class UserAccounts
     private readonly PasswordWork work;
     private readonly PasswordPolicy policy;
     private readonly GatehouseOptions options;
+    private readonly Counters counters;
     private readonly IServiceProvider services;
     private readonly TimeProvider clock;
     private readonly ILogger log;
     private readonly RememberedPasswords remembered = new();
 
     internal UserAccounts(
-        Db db, UserModel model, PasswordHashes hashes, PasswordWork work, PasswordPolicy policy, GatehouseOptions options, IServiceProvider services,
+        Db db, UserModel model, PasswordHashes hashes, PasswordWork work, PasswordPolicy policy, GatehouseOptions options, Counters counters, IServiceProvider services,
         TimeProvider clock, ILogger<UserAccounts> log)
     {
         this.db = db;
@@ -28,6 +30,7 @@ public sealed class UserAccounts
         this.work = work;
         this.policy = policy;
         this.options = options;
+        this.counters = counters;
         this.services = services;
         this.clock = clock;
         this.log = log;
@@ -70,8 +73,11 @@ public sealed class UserAccounts
     public async Task<User?> AuthenticateAsync(string username, string password, bool remember, CancellationToken ct)
     {
         var user = await CheckAsync(username, password, remember, ct);
+        // With Basic each request is a password: only wrong ones are told apart from the others.
+        if (user is not null && !remember) counters.Count(Counted.Login);
         if (user is null)
         {
+            counters.Count(Counted.LoginFailure);
             var shown = username.Length > Username.MaxLength ? username[..Username.MaxLength] : username;
             await TellAsync(options.Events.LoginFailed, new LoginFailedEvent(shown, services));
         }

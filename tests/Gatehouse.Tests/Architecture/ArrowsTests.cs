@@ -6,7 +6,7 @@ namespace Gatehouse.Tests.Architecture;
 /// <summary>Which way the arrows point (docs/architecture.md), read from the sources: what a folder names by <c>using</c> or in full.</summary>
 public sealed partial class ArrowsTests
 {
-    private static readonly string[] Foundation = ["Users", "Crypto", "Http", "Database"];
+    private static readonly string[] Foundation = ["Users", "Crypto", "Http", "Database", "Statistics"];
     private static readonly string[] Questions = ["Authentication", "Permissions", "Throttling", "Views"];
 
     private static readonly Dictionary<string, string[]> MayUse = new()
@@ -14,7 +14,8 @@ public sealed partial class ArrowsTests
         ["Crypto"] = ["Http"],
         ["Http"] = ["Database"],
         ["Database"] = ["Users"],
-        ["Users"] = ["Crypto", "Http", "Database"],
+        ["Statistics"] = ["Database"],
+        ["Users"] = ["Crypto", "Http", "Database", "Statistics"],
         ["Authentication"] = Foundation,
         ["Permissions"] = ["Authentication", .. Foundation],
         ["Throttling"] = ["Authentication", .. Foundation],

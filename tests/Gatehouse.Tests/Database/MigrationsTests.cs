@@ -52,9 +52,9 @@ public sealed class MigrationsTests : IDisposable
         var rows = file.Rows(AllRows);
         var second = await migrations.ApplyAsync(Ct);
 
-        Assert.Equal(60, first.Count);
+        Assert.Equal(61, first.Count);
         Assert.Equal("contenttypes.0001_initial", first[0]);
-        Assert.Equal("gatehouse.0004_lease", first[^1]);
+        Assert.Equal("gatehouse.0005_counter", first[^1]);
         Assert.Empty(second);
         Assert.Equal(rows, file.Rows(AllRows));
         Assert.True(await migrations.IsCurrentAsync(Ct));
@@ -131,12 +131,12 @@ public sealed class MigrationsTests : IDisposable
 
         var applied = await MigrateAsync();
 
-        Assert.Equal(["gatehouse.0001_throttle", "gatehouse.0002_jwt", "gatehouse.0003_oauth", "gatehouse.0004_lease"], applied);
+        Assert.Equal(["gatehouse.0001_throttle", "gatehouse.0002_jwt", "gatehouse.0003_oauth", "gatehouse.0004_lease", "gatehouse.0005_counter"], applied);
         Assert.Equal(schema, file.Rows(Schema));
         Assert.Equal(rows, file.Rows(AllRows));
         Assert.Equal(
             [
-                "gatehouse_jwt_rotation", "gatehouse_lease", "gatehouse_migrations", "gatehouse_oauth_assertion", "gatehouse_oauth_client", "gatehouse_oauth_pushed_request",
+                "gatehouse_counter", "gatehouse_jwt_rotation", "gatehouse_lease", "gatehouse_migrations", "gatehouse_oauth_assertion", "gatehouse_oauth_client", "gatehouse_oauth_pushed_request",
                 "gatehouse_oauth_used_code", "gatehouse_throttle",
             ],
             file.Rows("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'gatehouse_%' ORDER BY name"));

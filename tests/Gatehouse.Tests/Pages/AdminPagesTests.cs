@@ -59,6 +59,52 @@ public sealed class AdminPagesTests(Chromium chromium) : PagesTest(chromium)
 
     [Theory]
     [MemberData(nameof(Screens))]
+    public async Task A_superuser_sees_at_a_glance_what_happens(string screen)
+    {
+        await Users.CreateAsync("root", isStaff: true, isSuperuser: true);
+        var page = await NewPageAsync(screen);
+        await page.GotoAsync("/admin/");
+        await LogInAsync(page, "root");
+        await LookAsync(page, "admin-overview-empty");
+
+        Plant();
+        foreach (var period in new[] { "Day", "Week" })
+        {
+            await page.GetByRole(AriaRole.Link, new PageGetByRoleOptions { Name = period, Exact = true }).ClickAsync();
+            await Assertions.Expect(page.GetByRole(AriaRole.Img, new PageGetByRoleOptions { Name = $"Logins over the last {period.ToLowerInvariant()}" })).ToBeVisibleAsync();
+            await LookAsync(page, $"admin-overview-{period.ToLowerInvariant()}");
+        }
+        await page.GetByText("check --deploy").ClickAsync();
+        await Assertions.Expect(page.GetByText("(security.W012)")).ToBeVisibleAsync();
+    }
+
+    /// <summary>Days as they are: a wave of logins, a night, an hour of somebody who guesses.</summary>
+    private void Plant()
+    {
+        var now = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
+        var names = new (string Name, double Share)[]
+        {
+            ("Login", 1), ("LoginFailure", .15), ("OAuthToken", 1.8), ("Jwt", 1.2), ("ApiToken", .1), ("IdToken", .4), ("Unauthenticated", .5), ("Forbidden", .1), ("Throttled", .06),
+            ("BadRequest", .2), ("Unavailable", 0), ("ServerError", .002), ("Sessions", 30),
+        };
+        var rows = new List<string>();
+        foreach (var (seconds, shown) in Gatehouse.Statistics.Counters.Widths)
+            for (var i = 0; i < shown; i++)
+            {
+                var start = (now / seconds - i) * seconds;
+                var wave = 1.3 + Math.Sin(start / 86400.0 * Math.Tau - 2) + .25 * Math.Sin(start / 431.0) + .15 * Math.Sin(start / 97.0);
+                foreach (var (name, share) in names)
+                {
+                    var guesses = name is "LoginFailure" or "Throttled" && i > shown / 3 && i < shown / 3 + 5 ? 9 : 1;
+                    var count = (long)(wave * share * guesses * (name == "Sessions" ? 1 : seconds / 20.0));
+                    if (count > 0) rows.Add($"({seconds}, {start}, '{name}', {count}, {start + 700_000})");
+                }
+            }
+        Database.Execute($"INSERT INTO gatehouse_counter (seconds, start, name, count, expires) VALUES {string.Join(", ", rows)} ON CONFLICT DO NOTHING");
+    }
+
+    [Theory]
+    [MemberData(nameof(Screens))]
     public async Task A_superuser_keeps_users(string screen)
     {
         await Users.CreateAsync("root", isStaff: true, isSuperuser: true);

@@ -5,6 +5,7 @@ using Gatehouse.Http;
 using Gatehouse.OAuth.Grants;
 using Gatehouse.OAuth.OpenId;
 using Gatehouse.OAuth.Tokens;
+using Gatehouse.Statistics;
 using Gatehouse.Users;
 using Microsoft.AspNetCore.Http;
 
@@ -14,7 +15,7 @@ namespace Gatehouse.OAuth.Authorize;
 /// What a client is told by way of the browser (oauthlib's <c>create_authorization_response</c>): codes, tokens, errors, always by 302, and only
 /// to an address that was checked before.
 /// </summary>
-internal sealed class AuthorizationResponses(Db db, TokenIssuer issuer, IdTokens idTokens, GatehouseOptions root, TimeProvider clock)
+internal sealed class AuthorizationResponses(Db db, TokenIssuer issuer, IdTokens idTokens, GatehouseOptions root, Counters counters, TimeProvider clock)
 {
     private readonly OAuthOptions options = root.OAuth;
 
@@ -51,6 +52,7 @@ internal sealed class AuthorizationResponses(Db db, TokenIssuer issuer, IdTokens
                 },
                 http.RequestAborted);
             if (!written) return UsedUp(http);
+            if (idToken is not null) counters.Count(Counted.IdToken);
             members.Add(("id_token", idToken?.Text));
         }
         // Without a code, one that was sent empty comes back as well.

@@ -2,13 +2,14 @@ using Gatehouse.Database;
 using Gatehouse.OAuth.Clients;
 using Gatehouse.OAuth.Grants;
 using Gatehouse.OAuth.OpenId;
+using Gatehouse.Statistics;
 using Gatehouse.Users;
 using Microsoft.AspNetCore.Http;
 
 namespace Gatehouse.OAuth.Tokens;
 
 /// <summary>Makes tokens and writes them (DOT's <c>save_bearer_token</c>): what was used up for them, and they, in one transaction.</summary>
-internal sealed class TokenIssuer(Db db, IdTokens idTokens, Successors successors, OAuthOptions options, TimeProvider clock)
+internal sealed class TokenIssuer(Db db, IdTokens idTokens, Successors successors, OAuthOptions options, Counters counters, TimeProvider clock)
 {
     /// <summary>The tokens; null when <see cref="Granted.Consume"/> found that somebody else was first.</summary>
     public async Task<TokenAnswer?> IssueAsync(
@@ -50,6 +51,8 @@ internal sealed class TokenIssuer(Db db, IdTokens idTokens, Successors successor
                 return true;
             },
             http.RequestAborted);
+        if (won) counters.Count(Counted.OAuthToken);
+        if (won && idToken is not null) counters.Count(Counted.IdToken);
         return won
             ? new TokenAnswer { AccessToken = access, ExpiresIn = options.AccessTokenExpireSeconds, Scope = scope, RefreshToken = refresh, IdToken = idToken?.Text }
             : null;

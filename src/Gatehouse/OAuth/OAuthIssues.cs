@@ -1,6 +1,4 @@
-using Gatehouse.OAuth;
-
-namespace Gatehouse.Server.Commands;
+namespace Gatehouse.OAuth;
 
 /// <summary>Each point of RFC 9700 that is open, under django-oauth-toolkit's numbers, with the setting that closes it.</summary>
 internal static class OAuthIssues
