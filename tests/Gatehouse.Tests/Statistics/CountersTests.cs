@@ -1,4 +1,3 @@
-using System.Net;
 using System.Net.Http.Headers;
 using Gatehouse.Database;
 using Gatehouse.Statistics;
@@ -19,7 +18,7 @@ public sealed class CountersTests : AdminTest
         return (server ?? Server).Http.SendAsync(request, Ct);
     }
 
-    private Task LogInAsync(string username, string password, TestServer? server = null) =>
+    private Task<HttpResponseMessage> LogInAsync(string username, string password, TestServer? server = null) =>
         SendAsync("/api/token/", server, null, ("username", username), ("password", password));
 
     [Fact]
