@@ -11,4 +11,7 @@ internal enum ColumnKind
     Uuid,
     Bool,
     Time,
+
+    /// <summary>Text of PostgreSQL's extension citext, as of Django's former <c>CIEmailField</c>: capital or small letters are the same.</summary>
+    AnyCase,
 }

@@ -35,8 +35,11 @@ internal abstract class Db : IDisposable
     /// <summary>Reads several things as of one moment; the work writes nothing.</summary>
     public abstract Task<T> ReadAsync<T>(Func<Tx, Task<T>> work, CancellationToken ct);
 
-    /// <summary>The columns of a table; empty when it is not there.</summary>
+    /// <summary>The columns of a table, whose name may have its schema before a dot; empty when it is not there.</summary>
     public Task<List<Column>> ColumnsAsync(string table, CancellationToken ct) => AllAsync(ColumnsOf, ct, ("table", table));
+
+    /// <summary>The schemas of PostgreSQL that have such a table and are not looked into (<c>search_path</c>).</summary>
+    public Task<List<string>> OtherSchemasWithAsync(string table, CancellationToken ct) => AllAsync(OtherSchemasWith, ct, ("table", table));
 
     private static readonly Sql<Column> ColumnsOf = new(
         "SELECT name, type, \"notnull\", CASE WHEN dflt_value IS NULL THEN 0 ELSE 1 END, pk FROM pragma_table_info(@table)",
@@ -45,7 +48,12 @@ internal abstract class Db : IDisposable
         SELECT a.attname, format_type(a.atttypid, a.atttypmod), CASE WHEN a.attnotnull THEN 1 ELSE 0 END,
             CASE WHEN a.atthasdef OR a.attidentity <> '' THEN 1 ELSE 0 END,
             CASE WHEN EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = a.attrelid AND i.indisprimary AND a.attnum = ANY(i.indkey)) THEN 1 ELSE 0 END
-        FROM pg_attribute a WHERE a.attrelid = to_regclass(@table) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
+        FROM pg_attribute a WHERE a.attrelid = to_regclass('"' || replace(@table, '.', '"."') || '"') AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
+        """);
+
+    private static readonly Sql<string> OtherSchemasWith = new("SELECT @table WHERE FALSE", row => row.Text(0), postgres: """
+        SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relname = @table AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname <> ALL (current_schemas(TRUE)) ORDER BY n.nspname
         """);
 
     private static ColumnKind KindOf(string type) => type switch
@@ -53,7 +61,9 @@ internal abstract class Db : IDisposable
         "char(32)" or "uuid" => ColumnKind.Uuid,
         "bool" or "boolean" => ColumnKind.Bool,
         "datetime" or "timestamp with time zone" => ColumnKind.Time,
-        _ => type.Contains("int", StringComparison.Ordinal) ? ColumnKind.Integer : ColumnKind.Other,
+        "citext" => ColumnKind.AnyCase,
+        // "integer unsigned", too.
+        _ => type.Split(' ', '(')[0] is "integer" or "bigint" or "smallint" ? ColumnKind.Integer : ColumnKind.Other,
     };
 
     /// <summary>Does <paramref name="work"/> in one transaction: all of it or nothing, and on disk before this returns.</summary>

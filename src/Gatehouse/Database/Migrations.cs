@@ -117,7 +117,8 @@ internal sealed class Migrations(Db db, TimeProvider clock, bool servesOAuth = t
                 .. tables.Contains("django_migrations") ? await all(DjangosApplied) : [],
                 .. tables.Contains("gatehouse_migrations") ? await all(OwnApplied) : [],
             ];
-            return new Found(tables, applied.ToHashSet(), users is { IsDjangosOwn: false } ? users.Label : null);
+            var found = new Found(tables, applied.ToHashSet(), users is { IsDjangosOwn: false } ? users.Label : null);
+            return found.IsEmpty ? found with { Elsewhere = await all(DjangoElsewhere), NoSchemaIn = (await all(NoSchema)).FirstOrDefault() } : found;
         }
         catch (Exception error) when (error is SqliteException { SqliteErrorCode: NotADatabase }
             or DatabaseUnavailableException { InnerException: SqliteException { SqliteErrorCode: NotADatabase } })
@@ -150,6 +151,15 @@ internal sealed class Migrations(Db db, TimeProvider clock, bool servesOAuth = t
             AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.objid = c.oid AND d.classid = 'pg_catalog.pg_class'::regclass AND d.deptype = 'e')
         """);
 
+    // Whoever has set the search_path knows; of the others some have forgotten to.
+    private static readonly Sql<string> DjangoElsewhere = new("SELECT '' WHERE FALSE", row => row.Text(0), postgres: """
+        SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relname = 'django_migrations' AND n.nspname <> ALL (current_schemas(FALSE)) AND current_setting('search_path') = '"$user", public' ORDER BY n.nspname
+        """);
+
+    private static readonly Sql<string> NoSchema = new("SELECT '' WHERE FALSE", row => row.Text(0),
+        postgres: "SELECT current_setting('search_path') WHERE current_schema() IS NULL");
+
     private static readonly Sql<string> DjangosApplied = new("SELECT app || '.' || name FROM django_migrations", row => row.Text(0));
 
     private static readonly Sql<string> OwnApplied = new("SELECT 'gatehouse.' || name FROM gatehouse_migrations", row => row.Text(0));
@@ -180,6 +190,12 @@ internal sealed class Migrations(Db db, TimeProvider clock, bool servesOAuth = t
     /// <param name="OwnUsers">The user model, where it is not <c>auth.User</c>.</param>
     private sealed record Found(HashSet<string> Tables, HashSet<string> Applied, string? OwnUsers)
     {
+        /// <summary>Of an empty database: the schemas of PostgreSQL with a Django project in them, and nobody has said which one is meant.</summary>
+        public List<string> Elsewhere { get; init; } = [];
+
+        /// <summary>The search_path, if no schema of it is there.</summary>
+        public string? NoSchemaIn { get; init; }
+
         public bool IsEmpty => Tables.All(IsOwn);
 
         public IReadOnlyList<string> Missing =>
@@ -194,6 +210,11 @@ internal sealed class Migrations(Db db, TimeProvider clock, bool servesOAuth = t
             if (newer.Count > 0)
                 throw Refuse($"a newer Gatehouse has migrated it ({List(newer)})", "Update Gatehouse to that version or a later one.");
 
+            if (NoSchemaIn is not null)
+                throw Refuse($"its search_path is '{NoSchemaIn}', and there is no such schema", "Name the schema of the Django project, or make it first: CREATE SCHEMA.");
+            if (Elsewhere.Count > 0)
+                throw Refuse($"there is nothing in its schema public, but a Django project in {List(Elsewhere)}",
+                    "Name the schema in the address: options=-c search_path=… (public for a new database beside that project).");
             if (IsEmpty)
             {
                 return OwnUsers is null ? this : throw Refuse($"AUTH_USER_MODEL is {OwnUsers}, and it holds nothing yet",

@@ -34,6 +34,8 @@ internal sealed partial class UserModel
     // By field: the column, or the expression that stands for it.
     private readonly Dictionary<string, (string Text, bool IsColumn)> mapped = [];
     private readonly List<(string Column, string Literal)> extra = [];
+    // The fields that the database compares whatever their case, if what they are compared with is of that type too.
+    private string[] anyCase = [];
     private string? cannotInsert;
 
     public UserModel(GatehouseOptions root, Db db)
@@ -94,7 +96,12 @@ internal sealed partial class UserModel
         if (IsDjangosOwn) return;
         var columns = await db.ColumnsAsync(Table, ct);
         if (columns.Count == 0)
-            throw new SettingException($"AUTH_USER_MODEL is {options.Model}, but the database has no table {Table}. If its db_table is another, write that as UserModel:Table.");
+        {
+            var elsewhere = await db.OtherSchemasWithAsync(Table.Split('.')[^1], ct);
+            throw new SettingException($"AUTH_USER_MODEL is {options.Model}, but the database has no table {Table}"
+                + (elsewhere.Count == 0 ? ". If its db_table is another, write that as UserModel:Table."
+                : $" where its search_path leads; there is one in the schema {string.Join(", ", elsewhere)}. If that is it, write {elsewhere[0]}.{Table.Split('.')[^1]} as UserModel:Table, or lead there: options=-c search_path=… in the address."));
+        }
 
         foreach (var (field, instead) in Fields)
         {
@@ -117,6 +124,8 @@ internal sealed partial class UserModel
         HasUuids = key.Kind == ColumnKind.Uuid;
         if (key.Kind is not (ColumnKind.Integer or ColumnKind.Uuid))
             throw new SettingException($"The key {key.Name} of {Table} is {key.Type}; users with a number or a UUID as their key can be served, others cannot.");
+
+        anyCase = [.. mapped.Where(one => one.Value.IsColumn && columns.Exists(column => column.Name == one.Value.Text && column.Kind == ColumnKind.AnyCase)).Select(one => one.Key)];
 
         foreach (var column in columns.Where(column => column is { IsNullable: false, HasDefault: false } && !mapped.Values.Contains((column.Name, true))))
         {
@@ -169,6 +178,7 @@ internal sealed partial class UserModel
     {
         if (!sql.Contains("auth_user", StringComparison.Ordinal)) return sql;
         if (HasUuids) sql = sql.Replace("CAST(@user AS bigint)", "CAST(@user AS uuid)", StringComparison.Ordinal);
+        foreach (var field in anyCase) sql = sql.Replace($"u.{field} = @{field}", $"u.{field} = CAST(@{field} AS citext)", StringComparison.Ordinal);
         // Its target cannot be qualified.
         if (sql.StartsWith("INSERT INTO auth_user_", StringComparison.Ordinal)) sql = sql.Replace("user_id", Quote(Member), StringComparison.Ordinal);
         return Word().Replace(sql, word => word.Value switch

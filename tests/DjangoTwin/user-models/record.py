@@ -1,4 +1,4 @@
-"""Makes a database with a project's own user model, as the real stack does, and prints it as SQL. Called by record.sh."""
+"""Makes a database with a project's own user model, as the real stack does, and prints it as SQL (SQLite's alone). Called by record.sh."""
 import os
 import sqlite3
 
@@ -46,5 +46,6 @@ from datetime import timedelta
 refresh = RefreshToken.for_user(user)
 print(f"-- {settings.AUTH_USER_MODEL} by Django {django.__version__}; made by tests/DjangoTwin/user-models/record.sh")
 print(f"-- user_id claim: {refresh['user_id']!r}")
-for line in sqlite3.connect(settings.DATABASES["default"]["NAME"]).iterdump():
-    print(line)
+if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    for line in sqlite3.connect(settings.DATABASES["default"]["NAME"]).iterdump():
+        print(line)

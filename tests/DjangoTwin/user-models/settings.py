@@ -9,4 +9,9 @@ INSTALLED_APPS = [
     "rest_framework", "rest_framework.authtoken", "rest_framework_simplejwt.token_blacklist", "oauth2_provider",
 ]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": os.environ["USER_MODEL_DB"]}}
+# SQLite's file, or the port of a PostgreSQL server on this machine.
+at = os.environ["USER_MODEL_DB"]
+DATABASES = {
+    "default": {"ENGINE": "django.db.backends.postgresql", "NAME": "recorded", "USER": "recorder", "HOST": "127.0.0.1", "PORT": int(at)}
+    if at.isdigit() else {"ENGINE": "django.db.backends.sqlite3", "NAME": at}
+}

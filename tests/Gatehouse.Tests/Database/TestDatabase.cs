@@ -8,6 +8,9 @@ internal abstract class TestDatabase : IDisposable
     /// <summary>A trait of tests that are about SQLite's file and are left out when the suite runs on PostgreSQL.</summary>
     public const string SqliteOnly = "SqliteOnly";
 
+    /// <summary>A trait of tests of the suite that are about what PostgreSQL alone has.</summary>
+    public const string PostgresOnly = "PostgresOnly";
+
     private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("gatehouse-tests-");
     private readonly List<Db> open = [];
 

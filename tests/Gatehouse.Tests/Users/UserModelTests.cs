@@ -1,8 +1,10 @@
+using System.Data.Common;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Reflection;
 using System.Text;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Gatehouse.Database;
 using Gatehouse.Tests.Database;
 using Gatehouse.Users;
@@ -11,9 +13,8 @@ using Xunit;
 
 namespace Gatehouse.Tests.Users;
 
-/// <summary>Projects with a user model of their own: databases that the real stack made (tests/DjangoTwin/user-models), with one user, ali.</summary>
-[Trait(TestDatabase.SqliteOnly, "yes")]
-public sealed class UserModelTests : GatehouseTest
+/// <summary>Projects with a user model of their own: databases that the real stack made on SQLite and on PostgreSQL (tests/DjangoTwin/user-models), with one user, ali.</summary>
+public sealed partial class UserModelTests : GatehouseTest
 {
     private const string RecordedKey = "key-of-the-recorded-user-models-0123456789";
     private const string Password = "s3cret-walk";
@@ -100,9 +101,8 @@ public sealed class UserModelTests : GatehouseTest
     [Fact]
     public async Task A_user_without_address_and_names_is_served()
     {
-        var made = (await File.ReadAllTextAsync(FileOf("accounts.User"), Ct)).Replace("varchar(254) NOT NULL", "varchar(254) NULL", StringComparison.Ordinal)
-            .Replace("\"first_name\" varchar(150) NOT NULL", "\"first_name\" varchar(150) NULL", StringComparison.Ordinal);
-        await StartOnAsync("accounts.User", made + "UPDATE accounts_user SET email = NULL, first_name = NULL;");
+        await StartOnAsync("accounts.User", made => Regex.Replace(made, @"(email""? (?:varchar|character varying)\(254\)|first_name""? (?:varchar|character varying)\(150\)) NOT NULL", "$1 NULL")
+            + "UPDATE accounts_user SET email = NULL, first_name = NULL;");
 
         await (await GetAsync(new AuthenticationHeaderValue("Token", Token))).ShouldBeAsync(200, """{"id":1,"username":"ali","email":"","is_staff":true}""");
         await (await Http.AskAsync("/api/accounts/users/", $"Token {Token}")).ShouldBeAsync(200);
@@ -145,23 +145,31 @@ public sealed class UserModelTests : GatehouseTest
         await StartOnAsync(model);
         var db = Server.Get<Db>();
         var statements = typeof(Db).Assembly.GetTypes().SelectMany(type => type.GetFields(BindingFlags.Static | BindingFlags.NonPublic | BindingFlags.Public | BindingFlags.DeclaredOnly))
-            .Where(field => typeof(Sql).IsAssignableFrom(field.FieldType) && !field.DeclaringType!.ContainsGenericParameters).Select(field => (field, ((Sql?)field.GetValue(null))?.Text))
-            .Where(one => one.Text?.Contains("auth_user", StringComparison.Ordinal) == true && one.field.DeclaringType!.Namespace != "Gatehouse.Administration" && (one.field.DeclaringType != typeof(UserAccounts) || one.field.Name != "Insert")).ToList();
+            .Where(field => typeof(Sql).IsAssignableFrom(field.FieldType) && !field.DeclaringType!.ContainsGenericParameters).Select(field => (field, Statement: (Sql)field.GetValue(null)!))
+            .Where(one => one.Statement?.Text.Contains("auth_user", StringComparison.Ordinal) == true && one.field.DeclaringType!.Namespace != "Gatehouse.Administration" && (one.field.DeclaringType != typeof(UserAccounts) || one.field.Name != "Insert")).ToList();
         Assert.True(statements.Count > 20, $"{statements.Count}");
 
-        using var connection = SqliteFile.Connect();
-        foreach (var (field, text) in statements)
+        foreach (var (field, statement) in statements)
         {
-            using var command = connection.CreateCommand();
-            command.CommandText = db.Texts.Respell!(text!);
+            var names = Parameter().Matches(statement.Postgres).Select(match => match.Groups[1].Value).Distinct().Select(name => (name, (object?)null)).ToArray();
+            var text = db.Texts.Of(statement, names);
             try
             {
-                command.Prepare();
+                if (TestDatabase.IsPostgres) Database.Execute($"PREPARE statement AS {text}; DEALLOCATE statement");
+                else Prepare(text);
             }
-            catch (SqliteException error)
+            catch (DbException error)
             {
-                Assert.Fail($"{field.DeclaringType}.{field.Name}: {error.Message}\n{command.CommandText}");
+                Assert.Fail($"{field.DeclaringType}.{field.Name}: {error.Message}\n{text}");
             }
+        }
+
+        void Prepare(string text)
+        {
+            using var connection = SqliteFile.Connect();
+            using var command = connection.CreateCommand();
+            command.CommandText = text;
+            command.Prepare();
         }
     }
 
@@ -216,12 +224,112 @@ public sealed class UserModelTests : GatehouseTest
         });
     }
 
-    private async Task<TestServer> StartOnAsync(string model, string? sql = null)
+    [Fact, Trait(TestDatabase.PostgresOnly, "yes")]
+    public async Task A_project_in_a_schema_of_its_own_is_served_there_and_not_taken_for_an_empty_database()
     {
-        await RestoreAsync(model, sql);
+        await RestoreAsync("people.Member", made => "CREATE SCHEMA club;" + made.Replace("public.", "club.", StringComparison.Ordinal));
+        Database.Execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public");
+
+        var unsaid = await Assert.ThrowsAsync<MigrationException>(() => StartServerAsync());
+        Assert.Contains("a Django project in club", unsaid.Message, StringComparison.Ordinal);
+        Assert.Contains("search_path", unsaid.Message, StringComparison.Ordinal);
+        var wrong = await Assert.ThrowsAsync<MigrationException>(() => StartServerAsync(options => options.Database += "?options=-c%20search_path%3Dnowhere"));
+        Assert.Contains("its search_path is 'nowhere', and there is no such schema", wrong.Message, StringComparison.Ordinal);
+        Assert.Empty(Database.Rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"));
+
+        await ServeAsync("people.Member", options => options.Database += "?options=-c%20search_path%3Dclub");
+
+        await ServesAsync("people.Member", "club.members");
+        Assert.Equal(["club"], Database.Rows("SELECT DISTINCT schemaname FROM pg_tables WHERE tablename LIKE 'gatehouse%'"));
+    }
+
+    [Fact, Trait(TestDatabase.PostgresOnly, "yes")]
+    public async Task Users_may_be_in_another_schema_than_the_rest()
+    {
+        await RestoreAsync("people.Member", made => "CREATE SCHEMA club;" + Regex.Replace(made, @"\bpublic\.(members)", "club.$1"));
+
+        var unsaid = await Assert.ThrowsAsync<SettingException>(() => StartServerAsync(options => Configure(options, "people.Member")));
+        Assert.Contains("there is one in the schema club", unsaid.Message, StringComparison.Ordinal);
+        Assert.Contains("write club.members as UserModel:Table", unsaid.Message, StringComparison.Ordinal);
+
+        await ServeAsync("people.Member", options => options.UserModel.Table = "club.members");
+
+        await ServesAsync("people.Member", "club.members");
+    }
+
+    [Fact]
+    public async Task Tables_and_columns_may_have_capital_letters()
+    {
+        await RestoreAsync("people.Member", made => made + """
+            ALTER TABLE members RENAME TO "ClubMembers";
+            ALTER TABLE members_groups RENAME TO "ClubMembers_groups";
+            ALTER TABLE members_user_permissions RENAME TO "ClubMembers_user_permissions";
+            ALTER TABLE "ClubMembers" RENAME COLUMN phone TO "Phone";
+            ALTER TABLE "ClubMembers" RENAME COLUMN is_staff TO "isStaff";
+            """);
+
+        await ServeAsync("people.Member", options =>
+        {
+            options.UserModel.Table = "ClubMembers";
+            options.UserModel.Columns = new Dictionary<string, string> { ["is_staff"] = "isStaff" };
+            options.UserModel.Defaults = new Dictionary<string, string> { ["name"] = "", ["Phone"] = "none", ["points"] = "0", ["joined"] = "now" };
+        });
+
+        await ServesAsync("people.Member", "\"ClubMembers\"");
+    }
+
+    // Django's CIEmailField, gone since 5.1, left such columns.
+    [Fact, Trait(TestDatabase.PostgresOnly, "yes")]
+    public async Task Where_the_database_compares_names_whatever_their_case_so_does_a_login()
+    {
+        if (Database.Rows("SELECT 1 FROM pg_available_extensions WHERE name = 'citext'").Count == 0) Assert.Skip("PostgreSQL's extension citext is not installed. On Debian: apt-get install postgresql");
+        await RestoreAsync("logins.Account", made => made + "CREATE EXTENSION citext; ALTER TABLE logins_account ALTER COLUMN email TYPE citext;");
+        await ServeAsync("logins.Account");
+
+        await (await Http.PostAsJsonAsync("/api-token-auth/", new { username = "ALI@example.COM", password = Password }, Ct)).ShouldBeAsync(200, $$"""{"token":"{{Token}}"}""");
+        Secrets.Add("Correct-horse-betty");
+        await (await Http.PostAsJsonAsync("/api/accounts/register/", new { username = "Ali@Example.com", password = "Correct-horse-betty" }, Ct)).ShouldBeAsync(400);
+    }
+
+    [Fact]
+    public async Task A_key_that_is_neither_a_number_nor_a_UUID_is_refused_by_its_type()
+    {
+        // Not every type that begins with "int" is a number.
+        var cascade = TestDatabase.IsPostgres ? "CASCADE" : "";
+        await RestoreAsync("accounts.User", made => made + $"DROP TABLE accounts_user {cascade}; CREATE TABLE accounts_user (id interval PRIMARY KEY, password text, last_login timestamp, username text)");
+
+        var error = await Assert.ThrowsAsync<SettingException>(() => StartServerAsync(options => Configure(options, "accounts.User")));
+
+        Assert.Contains("The key id of accounts_user is interval", error.Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>Who was made by Django and who registers here have what they should.</summary>
+    private async Task ServesAsync(string model, string table)
+    {
+        await (await GetAsync(new AuthenticationHeaderValue("Token", Token))).ShouldBeAsync(200);
+        var accounts = Server.Get<UserAccounts>();
+        var ali = (await accounts.FindAsync(NameOf(model), Ct))!;
+        Assert.True(ali.IsStaff && await accounts.HasPermAsync(ali, "auth.view_group", Ct) && await accounts.HasPermAsync(ali, "auth.add_group", Ct));
+        Secrets.Add("Correct-horse-betty");
+        await (await Http.PostAsJsonAsync("/api/accounts/register/", new { username = "betty@example.com", password = "Correct-horse-betty" }, Ct)).ShouldBeAsync(201);
+        Assert.Equal(["ali@example.com", "betty@example.com"], Database.Rows($"SELECT email FROM {table} ORDER BY 1"));
+    }
+
+    private async Task<TestServer> StartOnAsync(string model, Func<string, string>? change = null)
+    {
+        await RestoreAsync(model, change);
+        return await ServeAsync(model);
+    }
+
+    private async Task<TestServer> ServeAsync(string model, Action<GatehouseOptions>? configure = null)
+    {
         // As long as the recorded refresh token lives.
-        Clock.Advance(DateTimeOffset.Parse(Database.Rows("SELECT created_at FROM token_blacklist_outstandingtoken").Single() + "Z", System.Globalization.CultureInfo.InvariantCulture) + TimeSpan.FromMinutes(1) - Clock.Now);
-        return await StartServerAsync(options => Configure(options, model));
+        Clock.Advance(RecordedAt(model) + TimeSpan.FromMinutes(1) - Clock.Now);
+        return await StartServerAsync(options =>
+        {
+            Configure(options, model);
+            configure?.Invoke(options);
+        });
     }
 
     private static void Configure(GatehouseOptions options, string model)
@@ -236,14 +344,22 @@ public sealed class UserModelTests : GatehouseTest
         options.UserModel.Defaults = new Dictionary<string, string> { ["name"] = "", ["phone"] = "none", ["points"] = "0", ["joined"] = "now" };
     }
 
-    private async Task RestoreAsync(string model, string? sql = null)
+    private async Task RestoreAsync(string model, Func<string, string>? change = null)
     {
+        var made = await File.ReadAllTextAsync(FileOf(model), Ct);
+        made = change is null ? made : change(made);
+        if (TestDatabase.IsPostgres)
+        {
+            Database.Execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public");
+            Database.Execute(made);
+            return;
+        }
         File.Delete(SqliteFile.Path);
         // Tables come in the order of the dump, whatever they refer to.
         using var connection = new SqliteConnection($"Data Source={SqliteFile.Path};Pooling=False;Foreign Keys=False");
         connection.Open();
         using var command = connection.CreateCommand();
-        command.CommandText = sql ?? await File.ReadAllTextAsync(FileOf(model), Ct);
+        command.CommandText = made;
         command.ExecuteNonQuery();
     }
 
@@ -255,12 +371,18 @@ public sealed class UserModelTests : GatehouseTest
         return await Http.SendAsync(request, Ct);
     }
 
-    private static string FileOf(string model) => Path.Combine(DatabaseFile.Root, "tests", "Gatehouse.Tests", "Users", "UserModels", model + ".sql");
+    private static string FileOf(string model) => Path.Combine(DatabaseFile.Root, "tests", "Gatehouse.Tests", "Users", "UserModels", model + (TestDatabase.IsPostgres ? ".postgresql.sql" : ".sql"));
 
-    private (string Claim, string Refresh) Recorded(string model)
+    private static (string Claim, string Refresh) Recorded(string model)
     {
-        var claim = File.ReadLines(FileOf(model)).Skip(1).First().Split('\'')[1];
-        return (claim, Database.Rows("SELECT token FROM token_blacklist_outstandingtoken ORDER BY id LIMIT 1").Single());
+        var lines = File.ReadAllText(FileOf(model));
+        return (lines.Split('\n')[1].Split('\'')[1], RefreshToken().Match(lines).Value);
+    }
+
+    private static DateTimeOffset RecordedAt(string model)
+    {
+        var claims = JsonDocument.Parse(System.Buffers.Text.Base64Url.DecodeFromChars(Recorded(model).Refresh.Split('.')[1])).RootElement;
+        return DateTimeOffset.FromUnixTimeSeconds(claims.GetProperty("iat").GetInt64());
     }
 
     private static string NameOf(string model) => model == "accounts.User" ? "ali" : "ali@example.com";
@@ -269,4 +391,10 @@ public sealed class UserModelTests : GatehouseTest
 
     private static string Profile(string claim, string name) =>
         $$"""{"id":{{(long.TryParse(claim, out _) ? claim : $"\"{claim}\"")}},"username":"{{name}}","email":"ali@example.com","is_staff":true}""";
+
+    [GeneratedRegex(@"eyJ[\w-]+\.[\w-]+\.[\w-]+")]
+    private static partial Regex RefreshToken();
+
+    [GeneratedRegex("@([a-z_]+)")]
+    private static partial Regex Parameter();
 }
