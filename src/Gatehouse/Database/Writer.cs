@@ -4,8 +4,8 @@ using Microsoft.Data.Sqlite;
 namespace Gatehouse.Database;
 
 /// <summary>
-/// The one writer of a SQLite database. It takes the waiting writes of all requests into one transaction, each in its own
-/// savepoint, and answers them after the commit: one flush to disk serves them all.
+/// The one writer of a SQLite database. It takes the waiting writes of all requests into one transaction, where one that fails leaves
+/// nothing, and answers them after the commit: one flush to disk serves them all.
 /// </summary>
 internal sealed class Writer : IDisposable
 {
@@ -91,21 +91,26 @@ internal sealed class Writer : IDisposable
     {
         var begun = false;
         SqliteSession? session = null;
+        SqliteTx? tx = null;
         try
         {
             session = Open();
-            var tx = new SqliteTx(session);
+            tx = new SqliteTx(session);
             Flush(session, batch.Exists(job => job.Durable));
             session.Run(Begin, []);
             begun = true;
-            foreach (var job in batch)
+            // Most often all succeed. Otherwise they run again, each in a savepoint, which costs a copy of each page that it changes.
+            if (!batch.TrueForAll(Run))
             {
-                session.Run(Savepoint, []);
-                var done = job.Run(tx);
-                // A full disk ends the whole transaction: the next savepoint would begin, and commit, one of its own.
-                if (!session.InTransaction) throw new DatabaseUnavailableException("The transaction was rolled back by SQLite.");
-                if (!done) session.Run(RollbackTo, []);
-                session.Run(Release, []);
+                session.Run(Rollback, []);
+                if (batch.Count == 1) return true;
+                session.Run(Begin, []);
+                foreach (var job in batch)
+                {
+                    session.Run(Savepoint, []);
+                    if (!Run(job)) session.Run(RollbackTo, []);
+                    session.Run(Release, []);
+                }
             }
             session.Run(Commit, []);
             return true;
@@ -123,6 +128,13 @@ internal sealed class Writer : IDisposable
                 // SQLite has rolled back by itself.
             }
             return !begun;
+        }
+
+        bool Run(Job job)
+        {
+            var done = job.Run(tx!);
+            // A full disk ends the whole transaction: the next savepoint would begin, and commit, one of its own.
+            return session!.InTransaction ? done : throw new DatabaseUnavailableException("The transaction was rolled back by SQLite.");
         }
     }
 
