@@ -149,7 +149,7 @@ internal static class Probes
         return Task.FromResult<IResult>(ApiJson.Ok(new
         {
             user = identity.User?.Username ?? identity.TokenUser?.Username ?? (anonymous ? "" : null),
-            user_id = (object?)identity.User?.Id.Number ?? identity.TokenUser?.Id,
+            user_id = (object?)identity.User?.Id ?? identity.TokenUser?.Id,
             user_class = identity.User is not null ? "User" : identity.TokenUser is not null ? "TokenUser" : anonymous ? "AnonymousUser" : null,
             authenticated = identity.IsAuthenticated,
             is_staff = identity.User?.IsStaff ?? identity.TokenUser?.IsStaff ?? false,

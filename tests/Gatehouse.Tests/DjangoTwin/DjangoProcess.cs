@@ -131,14 +131,22 @@ internal sealed class ChrootFolder : IDisposable
     /// <summary>What Django and Gatehouse both read.</summary>
     public string Settings => Path.Combine(Outside, "settings.json");
 
-    public static ChrootFolder Make()
+    /// <param name="userModel">The project's own user model, <c>app.Model</c>; null: Django's.</param>
+    public static ChrootFolder Make(string? userModel = null)
     {
         var folder = new ChrootFolder();
         var twin = Path.Combine(DatabaseFile.Root, "tests", "DjangoTwin");
         var project = Path.Combine(folder.Outside, "project");
         Copy(Path.Combine(twin, "oracle"), project);
         Copy(Path.Combine(twin, "twin"), project);
-        File.Copy(Path.Combine(twin, "twin", "settings.json"), folder.Settings);
+        var settings = JsonNode.Parse(File.ReadAllText(Path.Combine(twin, "twin", "settings.json")))!;
+        if (userModel is not null)
+        {
+            var app = userModel.Split('.')[0];
+            Copy(Path.Combine(twin, "user-models", app), Path.Combine(project, app));
+            settings["AUTH_USER_MODEL"] = userModel;
+        }
+        File.WriteAllText(folder.Settings, settings.ToJsonString());
         return folder;
     }
 

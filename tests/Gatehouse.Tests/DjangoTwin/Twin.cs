@@ -10,6 +10,9 @@ public enum Side
     Gatehouse,
 }
 
+/// <summary>A user model of tests/DjangoTwin/user-models, and what Gatehouse has to be told of it.</summary>
+internal sealed record OwnUserModel(string App, string Model, (string Name, string Value)[] Settings);
+
 /// <summary>One database, as each of the two calls it.</summary>
 internal sealed record TwinDatabase(string Django, string Gatehouse);
 
@@ -74,13 +77,15 @@ public abstract class Twin : IAsyncLifetime
         Missing ??= await PrepareAsync();
         if (Missing is not null) return;
 
-        folder = ChrootFolder.Make();
+        folder = ChrootFolder.Make(UserModel?.Model);
         Database = await NewDatabaseAsync();
-        verbs = new ObedientProcess(GatehouseProcess.StartInfo(folder.Outside, ["obey"], Environment, "ParityHost"));
+        var environment = Environment.Concat(UserModel?.Settings ?? []).ToArray();
+        verbs = new ObedientProcess(GatehouseProcess.StartInfo(folder.Outside, ["obey"], environment, "ParityHost"));
         django = await DjangoProcess.StartAsync(folder, Database.Django);
+        if (UserModel is not null) await django.RunAsync("call_command('makemigrations', given, verbosity=0)", UserModel.App);
         await django.RunAsync("call_command('migrate', verbosity=0)");
         gatehouse = GatehouseProcess.Serve(
-            folder.Outside, ["--settings", folder.Settings, "--database", Database.Gatehouse], Environment, "ParityHost");
+            folder.Outside, ["--settings", folder.Settings, "--database", Database.Gatehouse], environment, "ParityHost");
         toDjango = Client(django.Address);
         toGatehouse = Client(await gatehouse.AddressAsync());
     }
@@ -96,6 +101,9 @@ public abstract class Twin : IAsyncLifetime
         await CleanAsync();
         folder?.Dispose();
     }
+
+    /// <summary>The project's own user model; null: Django's.</summary>
+    private protected virtual OwnUserModel? UserModel => null;
 
     /// <summary>Starts what the databases need.</summary>
     /// <returns>Why there can be none here; null when there can.</returns>
@@ -130,11 +138,11 @@ public sealed class OnSqlite : ICollectionFixture<SqliteTwin>
 }
 
 /// <summary>In the PostgreSQL cluster of the run.</summary>
-public sealed class PostgresTwin : Twin
+public class PostgresTwin : Twin
 {
     private readonly List<PostgresDatabase> databases = [];
 
-    internal override Task<TwinDatabase> NewDatabaseAsync()
+    internal sealed override Task<TwinDatabase> NewDatabaseAsync()
     {
         var database = new PostgresDatabase();
         database.MakeEmpty();
@@ -157,4 +165,20 @@ public sealed class PostgresTwin : Twin
 public sealed class OnPostgres : ICollectionFixture<PostgresTwin>
 {
     public const string Name = "twin on PostgreSQL";
+}
+
+/// <summary>The same with a user model of the project's own: another table, UUIDs, an address to log in with, columns that nobody else knows.</summary>
+public sealed class MembersTwin : PostgresTwin
+{
+    private protected override OwnUserModel UserModel { get; } = new("people", "people.Member",
+    [
+        ("Gatehouse__UserModel__Table", "members"), ("Gatehouse__UserModel__UsernameField", "email"),
+        ("Gatehouse__UserModel__Defaults__name", "new"), ("Gatehouse__UserModel__Defaults__phone", "none"), ("Gatehouse__UserModel__Defaults__points", "0"), ("Gatehouse__UserModel__Defaults__joined", "now"),
+    ]);
+}
+
+[CollectionDefinition(Name)]
+public sealed class OnMembers : ICollectionFixture<MembersTwin>
+{
+    public const string Name = "twin with a user model of its own";
 }

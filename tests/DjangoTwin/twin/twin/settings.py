@@ -3,10 +3,11 @@ import os
 from urllib.parse import unquote, urlsplit
 
 from oracle.settings import *  # noqa: F403
-from oracle.settings import DATABASES, INSTALLED_APPS
+from oracle.settings import DATABASES, INSTALLED_APPS, given
 
 ROOT_URLCONF = "twin.urls"
-INSTALLED_APPS = [*INSTALLED_APPS, "twin"]
+# A user model of the project's own has an app of its own.
+INSTALLED_APPS = [*(model.split(".")[0] for name, model in given.items() if name == "AUTH_USER_MODEL"), *INSTALLED_APPS, "twin"]
 
 
 def database_at(url):
