@@ -30,6 +30,7 @@ public static class AdminRoutes
         }
         routes.MapAdmin(Index, IndexPage.ShowAsync);
         routes.MapAdmin(SigningKeysPage.Url, SigningKeysPage.HandleAsync);
+        routes.MapAdmin(AuditPage.Url, AuditPage.HandleAsync);
         routes.MapAdmin("/admin/{app}/", IndexPage.ShowAppAsync);
         routes.MapModel("/admin/{app}/{model}/", ListPage.HandleAsync);
         routes.MapModel("/admin/{app}/{model}/add/", FormPage.AddAsync);

@@ -52,7 +52,7 @@ internal static class IndexPage
 
     /// <summary>What Django's stack has no model for.</summary>
     private static string Own(AdminPage site) => !site.Staff.User.IsSuperuser ? "" :
-        $"<section class=\"app\" aria-labelledby=\"app-gatehouse\">\n<h2 id=\"app-gatehouse\">Gatehouse</h2>\n<ul class=\"models\"><li><a href=\"{SigningKeysPage.Url}\">Signing keys</a></li></ul>\n</section>\n";
+        $"<section class=\"app\" aria-labelledby=\"app-gatehouse\">\n<h2 id=\"app-gatehouse\">Gatehouse</h2>\n<ul class=\"models\"><li><a href=\"{AuditPage.Url}\">Audit log</a></li><li><a href=\"{SigningKeysPage.Url}\">Signing keys</a></li></ul>\n</section>\n";
 
     private static async Task<string> RecentAsync(AdminPage site)
     {

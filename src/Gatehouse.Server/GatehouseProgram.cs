@@ -66,6 +66,7 @@ public sealed class GatehouseProgram
             LoadData.Make(Context),
             DumpData.Make(Context),
             Check.Make(Context),
+            AuditCommand.Make(Context),
             Doctor.Make(Context),
             Backup.Make(Context),
             NotBefore.Make(Context),

@@ -1,4 +1,5 @@
 using Gatehouse.Accounts;
+using Gatehouse.Audit;
 using Gatehouse.AuthTokens;
 using Gatehouse.Database;
 using Gatehouse.Http;
@@ -86,6 +87,9 @@ public sealed class GatehouseOptions
 
     /// <summary>Password hashing at once, and waiting, before logins are answered with 503.</summary>
     public PasswordWorkOptions PasswordWork { get; } = new();
+
+    /// <summary>The audit log.</summary>
+    public AuditOptions Audit { get; } = new();
 
     /// <summary>Clearing rows whose time is over, inside the server.</summary>
     public SweeperOptions Sweeper { get; } = new();

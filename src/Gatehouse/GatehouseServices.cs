@@ -1,4 +1,5 @@
 using Gatehouse.Administration;
+using Gatehouse.Audit;
 using Gatehouse.Authentication;
 using Gatehouse.AuthTokens;
 using Gatehouse.Crypto;
@@ -60,12 +61,16 @@ public static class GatehouseServices
             s.GetRequiredService<Db>(), s.GetRequiredService<TimeProvider>(), s.GetRequiredService<GatehouseOptions>().OAuth.Enabled != false, s.GetRequiredService<UserModel>()));
         services.AddSingleton<Fixtures>();
         services.AddSingleton<Counters>();
+        services.AddHttpContextAccessor();
+        services.AddSingleton<AuditTrail>().AddSingleton<AuditSeal>();
+        services.AddSingleton(s => new AuditLog(s.GetRequiredService<Db>(), s.GetRequiredService<AuditSeal>(), s.GetRequiredService<AuditTrail>(), s.GetRequiredService<GatehouseOptions>()));
         services.AddSingleton(s => GatehouseSetup.PasswordHashes(s.GetRequiredService<GatehouseOptions>(), s.GetRequiredService<ILogger<PasswordHashes>>()));
         services.AddSingleton(s => GatehouseSetup.PasswordWork(s.GetRequiredService<GatehouseOptions>().PasswordWork));
         services.AddSingleton(s => GatehouseSetup.PasswordPolicy(s.GetRequiredService<GatehouseOptions>()));
         services.AddSingleton(s => new UserAccounts(
             s.GetRequiredService<Db>(), s.GetRequiredService<UserModel>(), s.GetRequiredService<PasswordHashes>(), s.GetRequiredService<PasswordWork>(), s.GetRequiredService<PasswordPolicy>(),
-            s.GetRequiredService<GatehouseOptions>(), s.GetRequiredService<Counters>(), s, s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<UserAccounts>>()));
+            s.GetRequiredService<GatehouseOptions>(), s.GetRequiredService<Counters>(), s.GetRequiredService<AuditTrail>(), s, s.GetRequiredService<TimeProvider>(),
+            s.GetRequiredService<ILogger<UserAccounts>>()));
 
         // the three questions
         services.AddSingleton<EndpointPlans>();
@@ -79,7 +84,7 @@ public static class GatehouseServices
         services.AddSingleton<SessionLogin>();
         services.AddSingleton<Csrf>();
         services.AddAuthenticationScheme(s => new SessionAuthentication(s.GetRequiredService<SessionLogin>(), s.GetRequiredService<Csrf>()));
-        services.AddSingleton(s => new TokenStore(s.GetRequiredService<Db>(), s.GetRequiredService<Counters>(), s.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(s => new TokenStore(s.GetRequiredService<Db>(), s.GetRequiredService<Counters>(), s.GetRequiredService<AuditTrail>(), s.GetRequiredService<TimeProvider>()));
         services.AddAuthenticationScheme<TokenAuthentication>(s => new TokenAuthentication(s.GetRequiredService<TokenStore>()));
 
         services.AddSingleton(s => JwtSetup.Keys(s.GetRequiredService<GatehouseOptions>(), s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<SigningKeys>>()));
@@ -88,7 +93,7 @@ public static class GatehouseServices
         services.AddSingleton<JwtTokens>();
         services.AddSingleton<JwtUsers>();
         services.AddSingleton(s => new TokenBlacklist(
-            s.GetRequiredService<Db>(), s.GetRequiredService<GatehouseOptions>(), s.GetRequiredService<UserAccounts>(), s, s.GetRequiredService<TimeProvider>(),
+            s.GetRequiredService<Db>(), s.GetRequiredService<GatehouseOptions>(), s.GetRequiredService<UserAccounts>(), s.GetRequiredService<AuditTrail>(), s, s.GetRequiredService<TimeProvider>(),
             s.GetRequiredService<ILogger<TokenBlacklist>>()));
         services.AddAuthenticationScheme(s => new JWTAuthentication(
             s.GetRequiredService<JwtTokens>(), s.GetRequiredService<JwtUsers>(), s.GetRequiredService<TokenBlacklist>(), s.GetRequiredService<GatehouseOptions>()));
@@ -104,15 +109,17 @@ public static class GatehouseServices
         services.AddSingleton<ISweep>(s => s.GetRequiredService<ClearTokens>());
         services.AddSingleton<ISweep>(s => s.GetRequiredService<ThrottleStore>());
         services.AddSingleton<ISweep>(s => s.GetRequiredService<Counters>());
+        services.AddSingleton<ISweep>(s => s.GetRequiredService<AuditLog>());
 
         // for the admin site
         services.AddSingleton(s => new AdminDatabase(s.GetRequiredService<Db>(), s.GetRequiredService<SessionStore>(), s.GetRequiredService<GatehouseOptions>()));
         services.AddSingleton(s => new AdminOperations(
             s.GetRequiredService<Db>(), s.GetRequiredService<AdminDatabase>(), s.GetRequiredService<UserAccounts>(), s.GetRequiredService<SessionStore>(),
-            s.GetRequiredService<ClientRegistration>(), s.GetRequiredService<ClientSecrets>(), s.GetRequiredService<GatehouseOptions>(), s.GetRequiredService<TimeProvider>()));
+            s.GetRequiredService<ClientRegistration>(), s.GetRequiredService<ClientSecrets>(), s.GetRequiredService<AuditTrail>(), s.GetRequiredService<GatehouseOptions>(), s.GetRequiredService<TimeProvider>()));
 
         services.AddSingleton(s => new SigningKeyList(
-            s.GetRequiredService<OidcKeys>(), s.GetRequiredService<Db>(), s.GetRequiredService<AdminDatabase>(), s.GetRequiredService<GatehouseOptions>(), s.GetRequiredService<TimeProvider>()));
+            s.GetRequiredService<OidcKeys>(), s.GetRequiredService<Db>(), s.GetRequiredService<AdminDatabase>(), s.GetRequiredService<AuditTrail>(), s.GetRequiredService<GatehouseOptions>(),
+            s.GetRequiredService<TimeProvider>()));
 
         services.AddSingleton(s => new RecentActivity(s.GetRequiredService<Counters>()));
         services.AddSingleton(s => new ServerState(
@@ -126,6 +133,7 @@ public static class GatehouseServices
         services.AddHostedService<GatehouseStart>();
         services.AddHostedService<SweeperLoop>();
         services.AddHostedService<CountersLoop>();
+        services.AddHostedService<AuditLoop>();
         return services;
     }
 

@@ -52,6 +52,7 @@ internal static class GatehouseSetup
             throw new SettingException("PasswordWork: MaxConcurrent must be from 1 to 1024 and MaxWaiting from 1 to 100,000; 0 means the default.");
         if (options.Sweeper.Interval < TimeSpan.FromSeconds(1) || options.Sweeper.Interval > TimeSpan.FromDays(30) || options.Sweeper.Batch is < 1 or > 10_000)
             throw new SettingException("Sweeper: Interval must be from a second to 30 days and Batch from 1 to 10,000; with Enabled false nothing is swept.");
+        if (options.Audit.RetentionDays is < 0 or > 36_500) throw new SettingException("Audit:RetentionDays must be from 1 to 36,500; 0 keeps the audit log for ever.");
         if (options.Secure.HstsSeconds < 0) throw new SettingException("SECURE_HSTS_SECONDS must not be negative; 0 sends no such header.");
         var file = Check("DATABASES", () => DatabaseUrl.Check(options.Database));
         Check("CSRF_TRUSTED_ORIGINS", () => new TrustedOrigins(options.Csrf.TrustedOrigins));

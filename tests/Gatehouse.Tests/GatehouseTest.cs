@@ -92,7 +92,9 @@ public abstract class GatehouseTest : IAsyncLifetime
     {
         GC.SuppressFinalize(this);
         foreach (var server in servers) await server.DisposeAsync();
+        var audit = Database.AuditRows();
         Database.Dispose();
         Assert.Empty(Secrets.FoundIn(Log.Lines));
+        Assert.Empty(Secrets.FoundIn(audit));
     }
 }

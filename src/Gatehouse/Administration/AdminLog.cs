@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Gatehouse.Audit;
 using Gatehouse.Database;
 using Gatehouse.Users;
 
@@ -24,10 +25,21 @@ internal static class AdminLog
 
     /// <summary>Notes something in the transaction that does it.</summary>
     /// <param name="tx">That transaction.</param>
-    /// <param name="entry">Null: the database has no such table.</param>
+    /// <param name="entry">Null: nothing.</param>
     public static async Task WriteAsync(Tx tx, AdminLogEntry? entry)
     {
         if (entry is null) return;
+        if (entry.Audit is { } frame)
+        {
+            var words = Words(entry.Message, entry.Flag);
+            await AuditTrail.WriteAsync(tx, frame with
+            {
+                Event = entry.Flag switch { Addition => AuditEvent.Added, Deletion => AuditEvent.Deleted, _ => AuditEvent.Changed },
+                About = $"{entry.Model} {(entry.Key == entry.Title ? "" : entry.Key)} {entry.Title}".Replace("  ", " ", StringComparison.Ordinal),
+                Detail = entry.More.Length == 0 ? words : $"{words} {entry.More}",
+            });
+        }
+        if (!entry.IsLogged) return;
         var title = entry.Title.Length <= LongestTitle ? entry.Title : entry.Title[..LongestTitle];
         await tx.RunAsync(
             Insert, ("now", entry.Now), ("user", entry.By), ("type", entry.ContentType), ("key", entry.Key), ("title", title), ("flag", (long)entry.Flag), ("message", entry.Message));
@@ -80,4 +92,17 @@ internal static class AdminLog
 }
 
 /// <summary>Something that staff did.</summary>
-internal sealed record AdminLogEntry(DateTimeOffset Now, UserId By, long? ContentType, string Key, string Title, int Flag, string Message);
+internal sealed record AdminLogEntry(DateTimeOffset Now, UserId By, long? ContentType, string Key, string Title, int Flag, string Message)
+{
+    /// <summary>Whether the database has the table.</summary>
+    public bool IsLogged { get; init; } = true;
+
+    /// <summary><c>auth.user</c></summary>
+    public string Model { get; init; } = "";
+
+    /// <summary>Who and from where, for the audit log; null: it is not kept.</summary>
+    public AuditEntry? Audit { get; init; }
+
+    /// <summary>For the audit log alone: what a changed field has now.</summary>
+    public string More { get; init; } = "";
+}

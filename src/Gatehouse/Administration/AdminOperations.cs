@@ -1,4 +1,5 @@
 using System.Globalization;
+using Gatehouse.Audit;
 using Gatehouse.Database;
 using Gatehouse.Jwt;
 using Gatehouse.OAuth.Clients;
@@ -18,6 +19,7 @@ public sealed class AdminOperations
     private readonly AdminDatabase database;
     private readonly UserAccounts accounts;
     private readonly SessionStore sessions;
+    private readonly AuditTrail audit;
     private readonly GatehouseOptions options;
     private readonly TimeProvider clock;
     private readonly UserForms users;
@@ -26,12 +28,14 @@ public sealed class AdminOperations
     private readonly ApplicationForm applications;
 
     internal AdminOperations(
-        Db db, AdminDatabase database, UserAccounts accounts, SessionStore sessions, ClientRegistration clients, ClientSecrets secrets, GatehouseOptions options, TimeProvider clock)
+        Db db, AdminDatabase database, UserAccounts accounts, SessionStore sessions, ClientRegistration clients, ClientSecrets secrets, AuditTrail audit,
+        GatehouseOptions options, TimeProvider clock)
     {
         this.db = db;
         this.database = database;
         this.accounts = accounts;
         this.sessions = sessions;
+        this.audit = audit;
         this.options = options;
         this.clock = clock;
         users = new UserForms(db, database, accounts, this);
@@ -127,7 +131,7 @@ public sealed class AdminOperations
     {
         if (!by.May("delete", model) || !await MayManageAllAsync(by, model, rows, ct) || (await PlanDeletionAsync(by, rows, ct)).Missing.Count > 0) return null;
         var known = await database.ContentTypesAsync(ct);
-        List<AdminLogEntry?> entries = [];
+        List<AdminLogEntry> entries = [];
         foreach (var row in rows) entries.Add(await EntryAsync(by, row.Model, row.Key, row.Title, AdminLog.Deletion, "", ct));
         return await db.WriteAsync(
             async tx =>
@@ -175,7 +179,7 @@ public sealed class AdminOperations
             (_, "blacklist") => "Blacklisted.",
             _ => "Revoked.",
         };
-        List<(ModelRow Row, AdminLogEntry? Entry, IReadOnlyCollection<string> Sessions)> work = [];
+        List<(ModelRow Row, AdminLogEntry Entry, IReadOnlyCollection<string> Sessions)> work = [];
         foreach (var row in rows)
         {
             var entry = await EntryAsync(by, row.Model, row.Key, row.Title, AdminLog.Change, message, ct);
@@ -236,12 +240,14 @@ public sealed class AdminOperations
         return true;
     }
 
-    /// <summary>The line of the log for something that is about to be done; null where there is no log.</summary>
-    internal async Task<AdminLogEntry?> EntryAsync(Staff by, Model model, string key, string title, int flag, string message, CancellationToken ct)
-    {
-        if (!await database.HasLogAsync(ct)) return null;
-        return new AdminLogEntry(clock.GetUtcNow(), by.User.Id, (await database.ContentTypesAsync(ct)).TryGetValue(model.ToString(), out var type) ? type : null, key, title, flag, message);
-    }
+    /// <summary>The line of the logs for something that is about to be done.</summary>
+    internal async Task<AdminLogEntry> EntryAsync(Staff by, Model model, string key, string title, int flag, string message, CancellationToken ct) =>
+        new(clock.GetUtcNow(), by.User.Id, (await database.ContentTypesAsync(ct)).TryGetValue(model.ToString(), out var type) ? type : null, key, title, flag, message)
+        {
+            IsLogged = await database.HasLogAsync(ct),
+            Model = model.ToString(),
+            Audit = audit.Of(AuditEvent.Changed, by.User),
+        };
 
     /// <summary>The server's time.</summary>
     public DateTimeOffset Now => clock.GetUtcNow();

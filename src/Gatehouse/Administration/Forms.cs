@@ -74,7 +74,7 @@ internal sealed class UserForms(Db db, AdminDatabase database, UserAccounts acco
         var entry = await operations.EntryAsync(by, model, "", username, AdminLog.Addition, AdminLog.Added, ct);
         var user = await accounts.CreateAsync(
             username, "", password, isStaff: false, isSuperuser: false,
-            (tx, id, _) => AdminLog.WriteAsync(tx, entry is null ? null : entry with { Key = id.ToString() }), ct);
+            (tx, id, _) => AdminLog.WriteAsync(tx, entry with { Key = id.ToString() }), ct);
         return user is null ? Saved.Wrong([new("username", NameTaken)]) : Saved.As(user.Id.ToString(), user.Username);
     }
 
@@ -114,6 +114,15 @@ internal sealed class UserForms(Db db, AdminDatabase database, UserAccounts acco
         if (form.Errors.Count > 0) return Saved.Wrong(form.Errors);
 
         var entry = await operations.EntryAsync(by, row.Model, row.Key, username, AdminLog.Change, AdminLog.Changed(form.Changed), ct);
+        var names = (await database.ChoicesAsync(AllModels.Find("auth.group")!, int.MaxValue, ct)).ToDictionary(Id, one => $"group {one.Title}");
+        entry = entry with
+        {
+            More = string.Join(", ", new[]
+            {
+                row["is_superuser"] is true == superuser ? "" : superuser ? "+superuser" : "-superuser", row["is_staff"] is true == staff ? "" : staff ? "+staff" : "-staff",
+                row["is_active"] is true == active ? "" : active ? "+active" : "-active", groups.Words(names), permissions.Words(NamesOf(all)),
+            }.Where(words => words.Length > 0)),
+        };
         return await db.WriteAsync<Saved?>(
             async tx =>
             {
@@ -186,6 +195,10 @@ internal sealed class UserForms(Db db, AdminDatabase database, UserAccounts acco
         return one;
     }
 
+    /// <summary>Permissions as code names them, by their keys.</summary>
+    internal static Dictionary<long, string> NamesOf(IReadOnlyList<PermissionRow> all) =>
+        all.ToDictionary(one => long.Parse(one.Key, CultureInfo.InvariantCulture), one => $"{one.App}.{one.Codename}");
+
     private static long Id(ModelReference reference) => long.Parse(reference.Key, CultureInfo.InvariantCulture);
 }
 
@@ -193,6 +206,10 @@ internal sealed class UserForms(Db db, AdminDatabase database, UserAccounts acco
 internal sealed record ManyChange(FixtureJoin Join, IReadOnlyCollection<long> Added, IReadOnlyCollection<long> Removed)
 {
     public bool IsEmpty => Added.Count + Removed.Count == 0;
+
+    /// <summary>What is given and what is taken, for the audit log.</summary>
+    public string Words(IReadOnlyDictionary<long, string> names) =>
+        string.Join(", ", [.. Added.Select(id => "+" + names.GetValueOrDefault(id, "?")), .. Removed.Select(id => "-" + names.GetValueOrDefault(id, "?"))]);
 
     /// <param name="database">Where it is read.</param>
     /// <param name="row">Of what; null: it is new.</param>
@@ -239,6 +256,7 @@ internal sealed class GroupForm(Db db, AdminDatabase database, AdminOperations o
         var entry = row is null
             ? await operations.EntryAsync(by, model, "", name, AdminLog.Addition, AdminLog.Added, ct)
             : await operations.EntryAsync(by, model, row.Key, name, AdminLog.Change, AdminLog.Changed(form.Changed), ct);
+        entry = entry with { More = permissions.Words(UserForms.NamesOf(all)) };
         return await db.WriteAsync<Saved?>(
             async tx =>
             {
@@ -248,7 +266,7 @@ internal sealed class GroupForm(Db db, AdminDatabase database, AdminOperations o
                 if (id is not { } own) return await tx.FirstAsync(Other, ("name", name), ("id", -1L)) is null ? null : Saved.Wrong([new("name", NameTaken)]);
                 await permissions.WriteAsync(tx, own);
                 var key = own.ToString(CultureInfo.InvariantCulture);
-                await AdminLog.WriteAsync(tx, entry is null ? null : entry with { Key = key });
+                await AdminLog.WriteAsync(tx, entry with { Key = key });
                 return Saved.As(key, name);
             },
             ct);
@@ -281,7 +299,7 @@ internal sealed class TokenForm(Db db, AdminOperations operations)
         return await db.WriteAsync(
             async tx =>
             {
-                if (await tx.RunAsync(TokenStore.InsertIfNone, ("key", key), ("now", entry?.Now ?? operations.Now), ("user", user.Value.Id)) != 1)
+                if (await tx.RunAsync(TokenStore.InsertIfNone, ("key", key), ("now", entry.Now), ("user", user.Value.Id)) != 1)
                     return Saved.Wrong([new("user", "Token with this User already exists.")]);
                 await AdminLog.WriteAsync(tx, entry);
                 return Saved.As(user.Value.Id.ToString(), title, ("Key", key));
@@ -328,7 +346,7 @@ internal sealed class ApplicationForm(Db db, ClientRegistration registration, Cl
         if (stored is null)
         {
             var added = await operations.EntryAsync(by, model, "", draft.ToClient("").ToString(), AdminLog.Addition, AdminLog.Added, ct);
-            var (id, wrong) = await registration.CreateAsync(draft, (tx, key) => AdminLog.WriteAsync(tx, added is null ? null : added with { Key = Text(key) }), ct);
+            var (id, wrong) = await registration.CreateAsync(draft, (tx, key) => AdminLog.WriteAsync(tx, added with { Key = Text(key) }), ct);
             return id is not { } made ? Saved.Wrong([.. wrong.Select(Told)])
                 : hasNewSecret ? Saved.As(Text(made), draft.ToClient("").ToString(), ("Client id", draft.ClientId), ("Client secret", draft.ClientSecret))
                 : Saved.As(Text(made), draft.ToClient("").ToString());

@@ -1,3 +1,4 @@
+using Gatehouse.Audit;
 using Gatehouse.Database;
 using Gatehouse.OAuth.OpenId;
 
@@ -9,14 +10,16 @@ public sealed class SigningKeyList
     private readonly OidcKeys keys;
     private readonly Db db;
     private readonly AdminDatabase database;
+    private readonly AuditTrail audit;
     private readonly GatehouseOptions options;
     private readonly TimeProvider clock;
 
-    internal SigningKeyList(OidcKeys keys, Db db, AdminDatabase database, GatehouseOptions options, TimeProvider clock)
+    internal SigningKeyList(OidcKeys keys, Db db, AdminDatabase database, AuditTrail audit, GatehouseOptions options, TimeProvider clock)
     {
         this.keys = keys;
         this.db = db;
         this.database = database;
+        this.audit = audit;
         this.options = options;
         this.clock = clock;
     }
@@ -44,9 +47,9 @@ public sealed class SigningKeyList
     {
         if (!by.User.IsSuperuser || !CanRotate) return null;
         var (from, areNew) = new OidcKeyFile(options, clock).Rotate(atOnce: false);
-        if (areNew && await database.HasLogAsync(ct))
+        if (areNew)
         {
-            var entry = new AdminLogEntry(clock.GetUtcNow(), by.User.Id, ContentType: null, "", "Signing keys", AdminLog.Change, "Rotated.");
+            var entry = new AdminLogEntry(clock.GetUtcNow(), by.User.Id, ContentType: null, "", "Signing keys", AdminLog.Change, "Rotated.") { IsLogged = await database.HasLogAsync(ct), Model = "gatehouse.signingkey", Audit = audit.Of(AuditEvent.Changed, by.User) };
             await db.WriteAsync(async tx => { await AdminLog.WriteAsync(tx, entry); return true; }, ct);
         }
         return from;

@@ -1,3 +1,4 @@
+using Gatehouse.Audit;
 using Gatehouse.Authentication;
 using Gatehouse.Database;
 using Gatehouse.Statistics;
@@ -31,12 +32,14 @@ public sealed class TokenStore
 
     private readonly Db db;
     private readonly Counters counters;
+    private readonly AuditTrail audit;
     private readonly TimeProvider clock;
 
-    internal TokenStore(Db db, Counters counters, TimeProvider clock)
+    internal TokenStore(Db db, Counters counters, AuditTrail audit, TimeProvider clock)
     {
         this.db = db;
         this.counters = counters;
+        this.audit = audit;
         this.clock = clock;
     }
 
@@ -54,7 +57,15 @@ public sealed class TokenStore
 
         var now = clock.GetUtcNow();
         var key = AuthToken.NewKey();
-        var token = (await db.WriteAsync(tx => tx.FirstAsync(InsertOrFind, ("key", key), ("now", now), ("user", user)), ct))!;
+        var entry = await EntryAsync(user, ct);
+        var token = (await db.WriteAsync(
+            async tx =>
+            {
+                var there = await tx.FirstAsync(InsertOrFind, ("key", key), ("now", now), ("user", user));
+                if (there == key) await AuditTrail.WriteAsync(tx, entry);
+                return there;
+            },
+            ct))!;
         if (token == key) counters.Count(Counted.ApiToken);
         return token;
     }
@@ -64,10 +75,23 @@ public sealed class TokenStore
     {
         var now = clock.GetUtcNow();
         var key = AuthToken.NewKey();
-        await db.WriteAsync(tx => tx.RunAsync(Renew, ("key", key), ("now", now), ("user", user)), ct);
+        var entry = await EntryAsync(user, ct);
+        await db.WriteAsync(
+            async tx =>
+            {
+                await AuditTrail.WriteAsync(tx, entry);
+                return await tx.RunAsync(Renew, ("key", key), ("now", now), ("user", user));
+            },
+            ct);
         counters.Count(Counted.ApiToken);
         return key;
     }
+
+    private async Task<AuditEntry?> EntryAsync(UserId user, CancellationToken ct) => audit.Of(AuditEvent.TokenIssued) is { } entry
+        ? entry with { About = await db.FirstAsync(NameOfUser, ct, ("user", user)) ?? "", Detail = "API token" }
+        : null;
+
+    private static readonly Sql<string> NameOfUser = new("SELECT u.username FROM auth_user u WHERE u.id = @user", row => row.Text(0));
 
     private static readonly Sql<string> KeyOfUser = new("SELECT key FROM authtoken_token WHERE user_id = @user", row => row.Text(0));
 

@@ -181,7 +181,7 @@ internal sealed class DeadRows
     public static DeadRows ByExpiry(string table, string key, string expires) => new(table)
     {
         Any = new($"SELECT 1 FROM {table} WHERE {expires} < @before LIMIT 1", row => row.Int(0)),
-        Delete = new($"DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE {expires} < @before LIMIT @most)"),
+        Delete = new($"DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE {expires} < @before ORDER BY {expires} LIMIT @most)"),
     };
 
     /// <summary>Whether the table is Gatehouse's own.</summary>

@@ -19,7 +19,7 @@ internal static class BlacklistToken
         if (jwt.Blacklist.IsInstalled)
         {
             var (user, _) = token!.Claims.TryGetProperty(jwt.Options.UserIdClaim, out var id) ? ((await jwt.Users.FindAsync(id, http.RequestAborted)).User, id) : default;
-            if (!await jwt.Blacklist.EndAsync(jwt.Recorded(token, text), user?.Id, jwt.Now, http.RequestAborted))
+            if (!await jwt.Blacklist.EndAsync(jwt.Recorded(token, text), user, jwt.Now, http.RequestAborted))
                 return jwt.Refuse(JwtError.InvalidToken(JwtTokens.Blacklisted));
         }
 

@@ -1,3 +1,4 @@
+using Gatehouse.Audit;
 using Gatehouse.Database;
 using Gatehouse.Users;
 using Microsoft.Extensions.DependencyInjection;
@@ -16,14 +17,16 @@ public sealed class TokenBlacklist
     private readonly JwtOptions options;
     private readonly IServiceProvider services;
     private readonly UserAccounts accounts;
+    private readonly AuditTrail audit;
     private readonly TimeProvider clock;
     private readonly ILogger log;
 
-    internal TokenBlacklist(Db db, GatehouseOptions root, UserAccounts accounts, IServiceProvider services, TimeProvider clock, ILogger<TokenBlacklist> log)
+    internal TokenBlacklist(Db db, GatehouseOptions root, UserAccounts accounts, AuditTrail audit, IServiceProvider services, TimeProvider clock, ILogger<TokenBlacklist> log)
     {
         this.db = db;
         this.root = root;
         this.accounts = accounts;
+        this.audit = audit;
         this.services = services;
         this.clock = clock;
         this.log = log;
@@ -56,11 +59,19 @@ public sealed class TokenBlacklist
     /// under way would have made. Access tokens live on until they expire.
     /// </summary>
     /// <returns>How many tokens were ended.</returns>
-    public Task<int> LogOutEverywhereAsync(UserId user, CancellationToken ct = default)
+    public async Task<int> LogOutEverywhereAsync(UserId user, CancellationToken ct = default)
     {
         if (!IsInstalled) throw new InvalidOperationException("The database has no tables of rest_framework_simplejwt.token_blacklist.");
         var now = clock.GetUtcNow();
-        return db.WriteAsync(tx => EndAllAsync(tx, user, now), ct);
+        var entry = audit.Of(AuditEvent.TokensEnded);
+        if (entry is not null) entry = entry with { About = (await accounts.FindAsync(user, ct))?.Username ?? "", Detail = "JSON Web Tokens" };
+        return await db.WriteAsync(
+            async tx =>
+            {
+                await AuditTrail.WriteAsync(tx, entry);
+                return await EndAllAsync(tx, user, now);
+            },
+            ct);
     }
 
     internal static Task<int> EndAllAsync(Tx tx, UserId user, DateTimeOffset now)
@@ -85,7 +96,12 @@ public sealed class TokenBlacklist
     /// <summary>Records the first token of a login, unless the user's password or standing has changed since it was checked.</summary>
     internal async Task<bool> RecordAsync(User user, NewToken token, DateTimeOffset now, CancellationToken ct)
     {
-        if (!IsInstalled && !options.UpdateLastLogin) return true;
+        var entry = Entry(AuditEvent.TokenIssued, token, user);
+        if (!IsInstalled && !options.UpdateLastLogin)
+        {
+            await audit.NoteAsync(entry);
+            return true;
+        }
         return await db.WriteAsync(
             async tx =>
             {
@@ -95,23 +111,34 @@ public sealed class TokenBlacklist
                 if (IsInstalled && await tx.RunAsync(
                     RecordForLogin, ("token", token.Text), ("now", now), ("expires", token.Expires), ("jti", token.Jti), ("user", user.Id), ("password", user.Password)) != 1)
                     return false;
+                await AuditTrail.WriteAsync(tx, entry);
                 return true;
             },
             ct);
     }
 
+    private AuditEntry? Entry(AuditEvent what, NewToken token, User? user) => audit.Of(what, by: user) is { } entry ? entry with { Detail = $"JSON Web Token {token.Jti}" } : null;
+
     /// <summary>
     /// Ends a token by hand. One statement decides: of this, a rotation and another such call, each with the same token, one succeeds.
     /// </summary>
     /// <returns>False when it was dead already.</returns>
-    internal Task<bool> EndAsync(NewToken token, UserId? user, DateTimeOffset now, CancellationToken ct) => db.WriteAsync(
-        async tx =>
-        {
-            if (await tx.RunAsync(End, ("now", now), ("jti", token.Jti)) == 1) return true;
-            await tx.RunAsync(Record, ("token", token.Text), ("now", now), ("expires", token.Expires), ("jti", token.Jti), ("user", user));
-            return await tx.RunAsync(End, ("now", now), ("jti", token.Jti)) == 1;
-        },
-        ct);
+    internal Task<bool> EndAsync(NewToken token, User? user, DateTimeOffset now, CancellationToken ct)
+    {
+        var entry = Entry(AuditEvent.TokenRevoked, token, user);
+        return db.WriteAsync(
+            async tx =>
+            {
+                if (await tx.RunAsync(End, ("now", now), ("jti", token.Jti)) != 1)
+                {
+                    await tx.RunAsync(Record, ("token", token.Text), ("now", now), ("expires", token.Expires), ("jti", token.Jti), ("user", user?.Id));
+                    if (await tx.RunAsync(End, ("now", now), ("jti", token.Jti)) != 1) return false;
+                }
+                await AuditTrail.WriteAsync(tx, entry);
+                return true;
+            },
+            ct);
+    }
 
     /// <summary>Ends a recorded token by the key of its row.</summary>
     /// <returns>False when it was dead already.</returns>
@@ -130,6 +157,7 @@ public sealed class TokenBlacklist
     {
         if (!IsInstalled) return Rotation.Done;
         var userId = user?.Id;
+        var entry = Entry(AuditEvent.TokenRefreshed, next, user);
         var family = TracksFamilies ? await db.FirstAsync(FamilyOf, ct, ("jti", old.Jti)) ?? old.Jti : null;
         return await db.WriteAsync(
             async tx =>
@@ -145,6 +173,7 @@ public sealed class TokenBlacklist
                     await tx.RunAsync(NoteRotated, ("jti", old.Jti), ("successor", next.Jti), ("rotated", Micros(now)), ("expires", Micros(next.Expires)));
                     await tx.RunAsync(NoteSuccessor, ("jti", next.Jti), ("old", old.Jti), ("expires", Micros(next.Expires)));
                 }
+                await AuditTrail.WriteAsync(tx, entry);
                 return Rotation.Done;
             },
             ct);
@@ -176,11 +205,16 @@ public sealed class TokenBlacklist
         if (since >= 0 && since <= (long)options.RefreshRetryWindow.TotalMicroseconds && await db.FirstAsync(LiveSuccessor, ct, ("jti", rotated.Successor)) is { } same)
             return same;
 
+        // Whoever sends it is not known to be its user.
+        var entry = audit.Of(AuditEvent.TokenReused);
+        if (entry is not null) entry = entry with { About = user?.Username ?? "", Detail = $"JSON Web Token {jti}" };
         var ended = await db.WriteAsync(
-            tx =>
+            async tx =>
             {
                 tx.Lock(LockOf(rotated.Family));
-                return tx.RunAsync(EndFamily, ("now", now), ("family", rotated.Family));
+                var count = await tx.RunAsync(EndFamily, ("now", now), ("family", rotated.Family));
+                await AuditTrail.WriteAsync(tx, entry);
+                return count;
             },
             ct);
         log.RotatedTokenReused(jti, user?.Id.ToString() ?? "nobody", ended);

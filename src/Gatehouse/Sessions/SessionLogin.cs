@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using Gatehouse.Audit;
 using Gatehouse.Crypto;
 using Gatehouse.Database;
 using Gatehouse.Users;
@@ -10,7 +11,7 @@ namespace Gatehouse.Sessions;
 
 /// <summary>Beginning, recognising and ending a logged-in session (<c>django.contrib.auth</c>: <c>login</c>, <c>get_user</c>, <c>logout</c>).</summary>
 internal sealed class SessionLogin(
-    Db db, SessionStore store, Csrf csrf, UserAccounts accounts, GatehouseOptions options, IServiceProvider services, TimeProvider clock)
+    Db db, SessionStore store, Csrf csrf, UserAccounts accounts, GatehouseOptions options, AuditTrail audit, IServiceProvider services, TimeProvider clock)
 {
     private const string Backend = "django.contrib.auth.backends.ModelBackend";
     private const string IdName = "_auth_user_id";
@@ -24,6 +25,7 @@ internal sealed class SessionLogin(
 
         var user = await RecogniseAsync(await DjangoSession.OpenAsync(http, store), http.RequestAborted);
         http.Features.Set(new SessionUser(user));
+        if (user is not null) http.Features.Set(new Actor(user.Id.ToString(), user.Username));
         return user;
     }
 
@@ -47,7 +49,14 @@ internal sealed class SessionLogin(
         http.Features.Set(new SessionUser(user));
         csrf.Rotate(http);
 
-        await db.WriteAsync(tx => tx.RunAsync(SetLastLogin, ("now", clock.GetUtcNow()), ("id", user.Id)), http.RequestAborted);
+        var entry = audit.Of(AuditEvent.Login, by: user);
+        await db.WriteAsync(
+            async tx =>
+            {
+                await AuditTrail.WriteAsync(tx, entry);
+                return await tx.RunAsync(SetLastLogin, ("now", clock.GetUtcNow()), ("id", user.Id));
+            },
+            http.RequestAborted);
         await accounts.TellAsync(options.Events.LoggedIn, new UserEvent(user, services));
     }
 
@@ -58,6 +67,7 @@ internal sealed class SessionLogin(
         var user = await UserAsync(http);
         (await DjangoSession.OpenAsync(http, store)).Flush();
         http.Features.Set(new SessionUser(null));
+        if (user is not null) await audit.NoteAsync(audit.Of(AuditEvent.Logout, by: user));
         if (user is not null) await accounts.TellAsync(options.Events.LoggedOut, new UserEvent(user, services));
     }
 

@@ -1,3 +1,4 @@
+using Gatehouse.Audit;
 using Gatehouse.Crypto;
 using Gatehouse.Database;
 using Gatehouse.Statistics;
@@ -15,13 +16,14 @@ public sealed class UserAccounts
     private readonly PasswordPolicy policy;
     private readonly GatehouseOptions options;
     private readonly Counters counters;
+    private readonly AuditTrail audit;
     private readonly IServiceProvider services;
     private readonly TimeProvider clock;
     private readonly ILogger log;
     private readonly RememberedPasswords remembered = new();
 
     internal UserAccounts(
-        Db db, UserModel model, PasswordHashes hashes, PasswordWork work, PasswordPolicy policy, GatehouseOptions options, Counters counters, IServiceProvider services,
+        Db db, UserModel model, PasswordHashes hashes, PasswordWork work, PasswordPolicy policy, GatehouseOptions options, Counters counters, AuditTrail audit, IServiceProvider services,
         TimeProvider clock, ILogger<UserAccounts> log)
     {
         this.db = db;
@@ -31,6 +33,7 @@ public sealed class UserAccounts
         this.policy = policy;
         this.options = options;
         this.counters = counters;
+        this.audit = audit;
         this.services = services;
         this.clock = clock;
         this.log = log;
@@ -78,10 +81,23 @@ public sealed class UserAccounts
         if (user is null)
         {
             counters.Count(Counted.LoginFailure);
+            await NoteFailureAsync(username);
             var shown = username.Length > Username.MaxLength ? username[..Username.MaxLength] : username;
             await TellAsync(options.Events.LoginFailed, new LoginFailedEvent(shown, services));
         }
         return user;
+    }
+
+    /// <summary>Under a name that somebody has, or none: what is typed for a name may be a password.</summary>
+    private async Task NoteFailureAsync(string username)
+    {
+        if (audit.Of(AuditEvent.LoginFailed) is not { } entry) return;
+        var user = await FindAsync(username, CancellationToken.None);
+        await audit.NoteAsync(entry with
+        {
+            About = user?.Username ?? "",
+            Detail = user is null ? "No such user" : user.IsActive ? "Wrong password" : "The user is inactive, or the password wrong",
+        });
     }
 
     private async Task<User?> CheckAsync(string username, string password, bool remember, CancellationToken ct)
@@ -142,12 +158,15 @@ public sealed class UserAccounts
 
         var encoded = password is null ? PasswordHashes.MakeUnusable() : await work.RunAsync(() => hashes.Make(password), ct);
         var now = clock.GetUtcNow();
+        var entry = audit.Of(AuditEvent.UserCreated);
+        if (entry is not null) entry = entry with { About = username, Detail = isSuperuser ? "Superuser" : isStaff ? "Staff" : "" };
         var id = await db.WriteAsync(
             async tx =>
             {
                 var key = await InsertAsync(tx, encoded, isSuperuser, username, email, isStaff, now);
                 if (key is { } made)
                 {
+                    await AuditTrail.WriteAsync(tx, entry);
                     foreach (var step in AlsoWithEachUser) await step(tx, made, now);
                     if (also is not null) await also(tx, made, now);
                 }
@@ -195,11 +214,14 @@ public sealed class UserAccounts
     {
         var encoded = password is null ? PasswordHashes.MakeUnusable() : await work.RunAsync(() => hashes.Make(password), ct);
         var now = clock.GetUtcNow();
+        var entry = audit.Of(AuditEvent.PasswordChanged);
+        if (entry is not null) entry = entry with { About = (await FindAsync(id, ct))?.Username ?? "", Detail = password is null ? "Taken away" : "" };
         return await db.WriteAsync(
             async tx =>
             {
                 tx.Lock(LockOf(id));
                 if (await tx.RunAsync(SetPassword, ("password", encoded), ("id", id)) != 1) return false;
+                await AuditTrail.WriteAsync(tx, entry);
                 foreach (var step in AlsoWithEachNewPassword) await step(tx, id, now);
                 if (also is not null) await also(tx);
                 return true;

@@ -55,6 +55,19 @@ internal abstract class TestDatabase : IDisposable
     /// <summary>The rows as text as SQLite keeps them, columns parted by <c>|</c>.</summary>
     public abstract List<string> Rows(string sql);
 
+    /// <summary>What the audit log has; nothing when the test has broken the database.</summary>
+    public List<string> AuditRows()
+    {
+        try
+        {
+            return Rows("SELECT event, username, about, client, address, detail FROM gatehouse_audit ORDER BY id");
+        }
+        catch (System.Data.Common.DbException)
+        {
+            return [];
+        }
+    }
+
     /// <summary>Rows that refer to rows which are not there, and damage: PostgreSQL has neither.</summary>
     public virtual List<string> BrokenReferences() => [];
 

@@ -74,6 +74,19 @@ public sealed class AdminPagesTests(Chromium chromium) : PagesTest(chromium)
             await Assertions.Expect(page.GetByRole(AriaRole.Img, new PageGetByRoleOptions { Name = $"Logins over the last {period.ToLowerInvariant()}" })).ToBeVisibleAsync();
             await LookAsync(page, $"admin-overview-{period.ToLowerInvariant()}");
         }
+        foreach (var entry in new[] { "ada", "a-user-with-a-name-that-goes-on-and-on-and-on-until-it-fits-on-no-telephone-at-all" })
+            Database.Execute(
+                $"""
+                INSERT INTO gatehouse_audit (at, event, user_id, username, about, client, address, detail)
+                VALUES (1780000000000000, 'token_issued', '7', '{entry}', '', 'a-photo-album', '2001:db8:1:2::/64', 'OAuth, scope read write'),
+                    (1780000000000000, 'changed', '1', 'root', 'auth.user 7 {entry}', '', '127.0.0.1', 'Changed Staff status and User permissions. +staff, +auth.view_user, -auth.change_user')
+                """);
+        await page.GetByRole(AriaRole.Link, new PageGetByRoleOptions { Name = "Audit log" }).ClickAsync();
+        await Assertions.Expect(page.GetByText("a-photo-album").First).ToBeVisibleAsync();
+        await LookAsync(page, "admin-audit");
+        await page.GotoAsync("/admin/gatehouse/audit/?q=nothing-has-this");
+        await LookAsync(page, "admin-audit-none");
+        await page.GotoAsync("/admin/");
         await page.GetByText("check --deploy").ClickAsync();
         await Assertions.Expect(page.GetByText("(security.W012)")).ToBeVisibleAsync();
     }

@@ -1,3 +1,4 @@
+using Gatehouse.Audit;
 using Gatehouse.Database;
 using Gatehouse.Http;
 using Gatehouse.OAuth.Clients;
@@ -12,7 +13,7 @@ namespace Gatehouse.OAuth.Grants;
 /// transaction that writes its successors: of any number of callers one gets them.
 /// </summary>
 internal sealed class RefreshTokenGrant(
-    Db db, OAuthTokens tokens, Successors successors, UserAccounts accounts, GatehouseOptions root, IServiceProvider services, TimeProvider clock, ILogger<RefreshTokenGrant> log) : IGrant
+    Db db, OAuthTokens tokens, Successors successors, UserAccounts accounts, AuditTrail audit, GatehouseOptions root, IServiceProvider services, TimeProvider clock, ILogger<RefreshTokenGrant> log) : IGrant
 {
     public const string Name = "refresh_token";
 
@@ -121,7 +122,17 @@ internal sealed class RefreshTokenGrant(
         if (options.RefreshTokenReuseProtection != true || found.Family is not { } family) return;
         // Asked before the writer is: a dead family, of any size, costs one look.
         if (!await OAuthTokens.IsFamilyLiveAsync(db, family)) return;
-        if (!await db.WriteAsync(tx => OAuthTokens.RevokeFamilyAsync(tx, family, now), CancellationToken.None)) return;
+        var entry = audit.Of(AuditEvent.TokenReused);
+        if (entry is not null) entry = entry with { About = found.User.Username, Client = client.ClientId, Detail = "OAuth" };
+        var ended = await db.WriteAsync(
+            async tx =>
+            {
+                if (!await OAuthTokens.RevokeFamilyAsync(tx, family, now)) return false;
+                await AuditTrail.WriteAsync(tx, entry);
+                return true;
+            },
+            CancellationToken.None);
+        if (!ended) return;
         log.RefreshTokenReused(LogText.Clean(client.ClientId), found.User.Id.ToString());
         await accounts.TellAsync(root.Events.RefreshTokenWasReused, new UserEvent(found.User, services));
     }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Gatehouse.Audit;
 using Gatehouse.Database;
 using Gatehouse.Http;
 using Gatehouse.OAuth.Clients;
@@ -8,7 +9,7 @@ using Microsoft.AspNetCore.Http;
 namespace Gatehouse.OAuth.Tokens;
 
 /// <summary>Where people see which clients act for them, and end that (DOT's <c>AuthorizedTokensListView</c>, <c>AuthorizedTokenDeleteView</c>).</summary>
-internal sealed class AuthorizedTokensPages(Db db, Scopes scopes, OAuthOptions options, TimeProvider clock)
+internal sealed class AuthorizedTokensPages(Db db, Scopes scopes, OAuthOptions options, TimeProvider clock, AuditTrail audit)
 {
     private readonly string path = options.Path + "authorized_tokens/";
 
@@ -34,8 +35,14 @@ internal sealed class AuthorizedTokensPages(Db db, Scopes scopes, OAuthOptions o
                 $"<p><bdi>{HtmlPage.EscapeName(shown.Application)}</bdi> will no longer act for you with it.</p>\n<form method=\"post\">\n{http.CsrfField()}\n<input type=\"submit\" value=\"Delete\">\n</form>");
         }
 
+        var entry = audit.Of(AuditEvent.TokenRevoked, by: user);
         var revoked = await db.WriteAsync(
-            async tx => await tx.FirstAsync(ById, ("id", id), ("user", user.Id)) is not null && await OAuthTokens.RevokeAccessAsync(tx, id, clock.GetUtcNow()),
+            async tx =>
+            {
+                if (await tx.FirstAsync(ById, ("id", id), ("user", user.Id)) is not { } token || !await OAuthTokens.RevokeAccessAsync(tx, id, clock.GetUtcNow())) return false;
+                await AuditTrail.WriteAsync(tx, entry is null ? null : entry with { Detail = $"OAuth, of {token.Application}" });
+                return true;
+            },
             ct);
         return revoked ? new DjangoRedirect(path) : HtmlPage.NotFound();
     }

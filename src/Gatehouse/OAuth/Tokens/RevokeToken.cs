@@ -1,3 +1,4 @@
+using Gatehouse.Audit;
 using Gatehouse.Database;
 using Gatehouse.Http;
 using Gatehouse.OAuth.Clients;
@@ -9,7 +10,7 @@ namespace Gatehouse.OAuth.Tokens;
 /// POST /o/revoke_token/: a client ends a token of its own, RFC 7009 (oauthlib's <c>RevocationEndpoint</c>, DOT's <c>revoke_token</c>). A token that
 /// is not known, or another client's, is answered alike: what was wanted is so.
 /// </summary>
-internal sealed class RevokeToken(Db db, ClientAuthentication clients, OAuthOptions options, TimeProvider clock)
+internal sealed class RevokeToken(Db db, ClientAuthentication clients, OAuthOptions options, AuditTrail audit, TimeProvider clock)
 {
     public async Task<IResult> HandleAsync(HttpContext http)
     {
@@ -33,11 +34,21 @@ internal sealed class RevokeToken(Db db, ClientAuthentication clients, OAuthOpti
     }
 
     /// <summary>Looks among the tokens of the hinted kind first; once it has begun it is done, though the client may leave.</summary>
-    private Task<bool> RevokeAsync(string checksum, bool isRefreshFirst, Client client) => db.WriteAsync(
-        async tx => isRefreshFirst
-            ? await RevokeRefreshAsync(tx, checksum, client) || await RevokeAccessAsync(tx, checksum, client)
-            : await RevokeAccessAsync(tx, checksum, client) || await RevokeRefreshAsync(tx, checksum, client),
-        CancellationToken.None);
+    private Task<bool> RevokeAsync(string checksum, bool isRefreshFirst, Client client)
+    {
+        var entry = audit.Of(AuditEvent.TokenRevoked);
+        if (entry is not null) entry = entry with { Client = client.ClientId, Detail = "OAuth, by the application" };
+        return db.WriteAsync(
+            async tx =>
+            {
+                var ended = isRefreshFirst
+                    ? await RevokeRefreshAsync(tx, checksum, client) || await RevokeAccessAsync(tx, checksum, client)
+                    : await RevokeAccessAsync(tx, checksum, client) || await RevokeRefreshAsync(tx, checksum, client);
+                if (ended) await AuditTrail.WriteAsync(tx, entry);
+                return ended;
+            },
+            CancellationToken.None);
+    }
 
     private async Task<bool> RevokeAccessAsync(Tx tx, string checksum, Client client)
     {

@@ -1,3 +1,4 @@
+using Gatehouse.Audit;
 using Gatehouse.Database;
 using Gatehouse.OAuth.Clients;
 using Gatehouse.OAuth.Grants;
@@ -9,7 +10,7 @@ using Microsoft.AspNetCore.Http;
 namespace Gatehouse.OAuth.Tokens;
 
 /// <summary>Makes tokens and writes them (DOT's <c>save_bearer_token</c>): what was used up for them, and they, in one transaction.</summary>
-internal sealed class TokenIssuer(Db db, IdTokens idTokens, Successors successors, OAuthOptions options, Counters counters, TimeProvider clock)
+internal sealed class TokenIssuer(Db db, IdTokens idTokens, Successors successors, OAuthOptions options, Counters counters, AuditTrail audit, TimeProvider clock)
 {
     /// <summary>The tokens; null when <see cref="Granted.Consume"/> found that somebody else was first.</summary>
     public async Task<TokenAnswer?> IssueAsync(
@@ -24,6 +25,8 @@ internal sealed class TokenIssuer(Db db, IdTokens idTokens, Successors successor
         var expires = now.AddSeconds(options.AccessTokenExpireSeconds);
         // Signed before the writer is asked for: it takes a millisecond.
         var idToken = granted is { IdToken: { } asked, User: { } user } ? await idTokens.MakeAsync(http, client, user, scopes, asked, access) : null;
+        var entry = audit.Of(granted.Previous is null && granted.Kept is null ? AuditEvent.TokenIssued : AuditEvent.TokenRefreshed, by: granted.User);
+        if (entry is not null) entry = entry with { Client = client.ClientId, Detail = $"OAuth, scope {scope}" };
 
         var won = await db.WriteAsync(
             async tx =>
@@ -31,6 +34,7 @@ internal sealed class TokenIssuer(Db db, IdTokens idTokens, Successors successor
                 if (granted.User is { } owner) tx.Lock(UserAccounts.LockOf(owner.Id), shared: true);
                 if (granted.Previous?.Family is { } family) tx.Lock(OAuthTokens.LockOf(family));
                 if (granted.Consume is { } consume && !await consume(tx, tokens)) return false;
+                await AuditTrail.WriteAsync(tx, entry);
                 var idTokenId = idToken is null ? null : await IdTokens.SaveAsync(tx, idToken, now);
                 if (granted.Kept is { } kept)
                 {
