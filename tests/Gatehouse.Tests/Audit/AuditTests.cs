@@ -190,7 +190,7 @@ public sealed class AuditTests : AdminTest
             whole.Output);
         Assert.Equal((1, "A head is written POSITION:HASH, as gatehouse audit verify prints it."), await VerifyAsync("--head", "3") is var wrong ? (wrong.Code, wrong.Errors) : default);
 
-        Database.Execute("UPDATE gatehouse_audit SET address = '' WHERE position = 2");
+        Database.Execute("UPDATE gatehouse_audit SET address = '::1' WHERE position = 2");
         var broken = await VerifyAsync();
         Assert.Equal(1, broken.Code);
         Assert.StartsWith("Place 2 (2026-07-01 12:00:00, login_failed) was changed", broken.Errors, StringComparison.Ordinal);
