@@ -74,7 +74,7 @@ internal sealed class AuditSeal(Db db, GatehouseOptions options)
     private static byte[] Derive(string secret) => HKDF.DeriveKey(HashAlgorithmName.SHA256, Encoding.UTF8.GetBytes(secret), 32, info: "gatehouse audit"u8.ToArray());
 
     internal static readonly Sql<AuditRow> Head = new(
-        $"SELECT {AuditRow.Columns} FROM gatehouse_audit WHERE position IS NOT NULL ORDER BY position DESC LIMIT 1", AuditRow.Read);
+        $"SELECT {AuditRow.Columns} FROM gatehouse_audit WHERE position > 0 ORDER BY position DESC LIMIT 1", AuditRow.Read);
 
     internal static readonly Sql<AuditRow> Unsealed = new($"SELECT {AuditRow.Columns} FROM gatehouse_audit WHERE position IS NULL ORDER BY id LIMIT @most", AuditRow.Read);
 

@@ -2,5 +2,4 @@
 -- the hash of the row before it, and its own. Microseconds since 1970.
 CREATE TABLE gatehouse_audit (id integer PRIMARY KEY, at integer NOT NULL, event text NOT NULL, user_id text NOT NULL, username text NOT NULL, about text NOT NULL, client text NOT NULL, address text NOT NULL, detail text NOT NULL, position integer NULL, previous text NULL, hash text NULL);
 CREATE UNIQUE INDEX gatehouse_audit_position ON gatehouse_audit (position);
-CREATE INDEX gatehouse_audit_unsealed ON gatehouse_audit (id) WHERE position IS NULL;
 CREATE INDEX gatehouse_audit_at ON gatehouse_audit (at);
