@@ -15,6 +15,7 @@ internal static class DjangoSettings
         ("SESSION_", options => options.Session),
         ("CSRF_", options => options.Csrf),
         ("SECURE_", options => options.Secure),
+        ("EMAIL_", options => options.Email),
     ];
 
     private static readonly HashSet<string> OfTheRoot =
@@ -41,6 +42,9 @@ internal static class DjangoSettings
         ["APPEND_SLASH"] = ["true"],
         ["LANGUAGE_CODE"] = ["en-us", "en", "en-gb"],
         ["USE_X_FORWARDED_PORT"] = ["false"],
+        ["EMAIL_USE_LOCALTIME"] = ["false"],
+        ["EMAIL_SSL_CERTFILE"] = ["null"],
+        ["EMAIL_SSL_KEYFILE"] = ["null"],
     };
 
     private static readonly Dictionary<string, string[]> FixedInRestFramework = new()
@@ -81,6 +85,10 @@ internal static class DjangoSettings
             else if (name == "SECURE_PROXY_SSL_HEADER") options.Secure.ProxySslHeader = ProxyHeader(value);
             else if (name is "X_FRAME_OPTIONS") OptionsMapper.Set(options.Secure, "FRAME_OPTIONS", value, name);
             else if (name is "USE_X_FORWARDED_HOST") OptionsMapper.Set(options.Secure, name, value, name);
+            else if (name == "DEFAULT_FROM_EMAIL") OptionsMapper.Set(options.Email, name, value, name);
+            else if (name == "PASSWORD_RESET_TIMEOUT") OptionsMapper.Set(options.Accounts, name, value, name);
+            // For mail to ADMINS and MANAGERS, which Django's own apps send.
+            else if (name == "EMAIL_SUBJECT_PREFIX") others.Add(name);
             else if (OfTheRoot.Contains(name)) OptionsMapper.Set(options, name, value, name);
             else if (Array.Find(Groups, one => name.StartsWith(one.Prefix, StringComparison.Ordinal)) is { Prefix: not null } group)
                 OptionsMapper.Set(group.Group(options), name[group.Prefix.Length..], value, name);

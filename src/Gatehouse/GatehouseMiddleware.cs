@@ -94,7 +94,7 @@ internal sealed class GatehouseMiddleware(
                 && verdict != default)
             {
                 if (verdict.Reason is not { } reason) return new SuspiciousRequest();
-                log.CsrfRefused(LogText.Clean(http.Request.Path), LogText.Clean(reason));
+                log.CsrfRefused(LogText.PathOf(http), LogText.Clean(reason));
                 return HtmlPage.CsrfFailure(noReferer: reason.EndsWith("no Referer.", StringComparison.Ordinal));
             }
             if (plans.Of(endpoint) is { } plan && await plan.RefuseAsync(http) is { } refusal) return refusal;
@@ -123,7 +123,7 @@ internal sealed class GatehouseMiddleware(
     {
         if (http.Response.HasStarted)
         {
-            log.FailedInAnswer(http.Request.Method, LogText.Clean(http.Request.Path), error);
+            log.FailedInAnswer(http.Request.Method, LogText.PathOf(http), error);
             http.Abort();
             return;
         }
@@ -145,7 +145,7 @@ internal sealed class GatehouseMiddleware(
             default:
                 // The id finds the log line; what went wrong is nobody else's business.
                 var id = RandomNumberGenerator.GetHexString(12, lowercase: true);
-                log.Failed(http.Request.Method, LogText.Clean(http.Request.Path), id, error);
+                log.Failed(http.Request.Method, LogText.PathOf(http), id, error);
                 answer = wantsJson ? ApiError.Detail(500, $"A server error occurred. The server's log has the details under {id}.") : HtmlPage.ServerError(id);
                 break;
         }

@@ -4,6 +4,7 @@ using Gatehouse.AuthTokens;
 using Gatehouse.Database;
 using Gatehouse.Http;
 using Gatehouse.Jwt;
+using Gatehouse.Mail;
 using Gatehouse.OAuth;
 using Gatehouse.OpenApi;
 using Gatehouse.Sessions;
@@ -132,6 +133,9 @@ public sealed class GatehouseOptions
 
     /// <summary>The description of the API.</summary>
     public OpenApiOptions OpenApi { get; } = new();
+
+    /// <summary><c>EMAIL_*</c>, <c>DEFAULT_FROM_EMAIL</c>.</summary>
+    public EmailOptions Email { get; } = new();
 
     /// <summary>What host code wants to be told.</summary>
     public GatehouseEvents Events { get; } = new();

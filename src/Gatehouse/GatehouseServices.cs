@@ -1,10 +1,12 @@
 using Gatehouse.Administration;
+using Gatehouse.Accounts;
 using Gatehouse.Audit;
 using Gatehouse.Authentication;
 using Gatehouse.AuthTokens;
 using Gatehouse.Crypto;
 using Gatehouse.Database;
 using Gatehouse.Jwt;
+using Gatehouse.Mail;
 using Gatehouse.OAuth;
 using Gatehouse.OAuth.Authorize;
 using Gatehouse.OAuth.Clients;
@@ -69,8 +71,12 @@ public static class GatehouseServices
         services.AddSingleton(s => GatehouseSetup.PasswordPolicy(s.GetRequiredService<GatehouseOptions>()));
         services.AddSingleton(s => new UserAccounts(
             s.GetRequiredService<Db>(), s.GetRequiredService<UserModel>(), s.GetRequiredService<PasswordHashes>(), s.GetRequiredService<PasswordWork>(), s.GetRequiredService<PasswordPolicy>(),
-            s.GetRequiredService<GatehouseOptions>(), s.GetRequiredService<Counters>(), s.GetRequiredService<AuditTrail>(), s, s.GetRequiredService<TimeProvider>(),
-            s.GetRequiredService<ILogger<UserAccounts>>()));
+            s.GetRequiredService<GatehouseOptions>(), s.GetRequiredService<AuditTrail>(), s, s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<UserAccounts>>()));
+
+        services.AddSingleton<KnownDevices>();
+        services.AddSingleton<LoginLimits>();
+        services.AddSingleton<SecondFactors>();
+        services.AddSingleton<Logins>();
 
         // the three questions
         services.AddSingleton<EndpointPlans>();
@@ -80,6 +86,7 @@ public static class GatehouseServices
         services.AddAuthenticationScheme<BasicAuthentication>(s => new BasicAuthentication(s.GetRequiredService<UserAccounts>()));
 
         // features
+        services.AddSingleton<SessionDevices>();
         services.AddSingleton<SessionStore>();
         services.AddSingleton<SessionLogin>();
         services.AddSingleton<Csrf>();
@@ -126,6 +133,19 @@ public static class GatehouseServices
             s.GetRequiredService<Db>(), s.GetRequiredService<Migrations>(), s.GetRequiredService<SigningKeyList>(), s.GetRequiredService<GatehouseOptions>(), s.GetRequiredService<TimeProvider>()));
 
         services.AddSingleton<OpenApiDocument>();
+        services.AddSingleton(s => EmailBackend.Of(s.GetRequiredService<GatehouseOptions>().Email, s.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<Outbox>();
+        services.AddHostedService(s => s.GetRequiredService<Outbox>());
+        services.AddSingleton<PasswordResetTokenGenerator>();
+        services.AddSingleton<PasswordReset>();
+        services.AddSingleton<PasswordChange>();
+        services.AddSingleton<EmailVerification>();
+        services.AddSingleton<SignUpPage>();
+        services.AddSingleton<ProfilePages>();
+        services.AddSingleton<SessionPages>();
+        services.AddSingleton<TokenPages>();
+        services.AddSingleton<SecondFactorStep>();
+        services.AddSingleton<SecondFactorPages>();
         // what notbefore ends
         services.AddSingleton<IIssued, IssuedSessions>().AddSingleton<IIssued, IssuedAuthTokens>().AddSingleton<IIssued, IssuedJwts>().AddSingleton<IIssued, IssuedOAuthTokens>();
 

@@ -72,6 +72,8 @@ internal static class GatehouseSetup
             if (!string.IsNullOrEmpty(rate.Value))
                 Check($"DEFAULT_THROTTLE_RATES['{rate.Key}']", () => Throttling.Rate.Parse(rate.Value));
 
+        CheckAccounts(options.Accounts, options.Profile);
+
         if (options.SecretKey.Length == 0) (options.SecretKey, options.IsSecretKeyDoubtful) = SecretKeyFile.ReadOrMake(options.DataFolder, file);
         if (options.SecretKey.Length < ShortestSecretKey)
             throw new SettingException($"SECRET_KEY has {options.SecretKey.Length} characters; it needs at least {ShortestSecretKey}. Make one with: openssl rand -base64 48");
@@ -79,6 +81,29 @@ internal static class GatehouseSetup
         if (!options.UserModel.IsDjangosOwn) UserModel.Check(options.UserModel);
         JwtSetup.Check(options);
         OAuthSetup.Complete(options);
+    }
+
+    private static void CheckAccounts(Accounts.AccountsOptions accounts, Profile profile)
+    {
+        accounts.LoginFailureLimit ??= profile == Profile.Django ? 0 : 10;
+        accounts.KnownDevices ??= profile != Profile.Django;
+        // With one or two a slip of the finger would lock people out.
+        if (accounts.LoginFailureLimit is not (0 or >= 3 and <= 1000)) throw new SettingException("Accounts:LoginFailureLimit must be from 3 to 1000, or 0 for no limit.");
+        if (accounts.LoginNetworkFailureLimit is < 3 or > 1_000_000) throw new SettingException("Accounts:LoginNetworkFailureLimit must be from 3 to 1,000,000.");
+        CheckPositive("Accounts:LoginLockTime", accounts.LoginLockTime);
+        CheckPositive("Accounts:LoginFailureMemory", accounts.LoginFailureMemory);
+        if (accounts.LoginLockTimeMax < accounts.LoginLockTime || accounts.LoginLockTimeMax > TimeSpan.FromDays(1))
+            throw new SettingException("Accounts:LoginLockTimeMax must be at least LoginLockTime, and at most a day.");
+        if (accounts.BaseUrl.Length > 0)
+        {
+            // Only its origin: paths are those of the pages.
+            if (!Uri.TryCreate(accounts.BaseUrl, UriKind.Absolute, out var url) || url.Scheme is not ("https" or "http") || url.UserInfo.Length > 0 || url.PathAndQuery != "/" || url.Fragment.Length > 0)
+                throw new SettingException("Accounts:BaseUrl must be the address of this server without a path, for example https://auth.example.com.");
+            accounts.BaseUrl = accounts.BaseUrl.TrimEnd('/');
+        }
+        CheckPositive("PASSWORD_RESET_TIMEOUT", accounts.PasswordResetTimeout);
+        if (accounts.PasswordResetThrottleRate.Length > 0) Check("Accounts:PasswordResetThrottleRate", () => Throttling.Rate.Parse(accounts.PasswordResetThrottleRate));
+        if (accounts.MailThrottleRate.Length > 0) Check("Accounts:MailThrottleRate", () => Throttling.Rate.Parse(accounts.MailThrottleRate));
     }
 
     public static PasswordHashes PasswordHashes(GatehouseOptions options, ILogger<PasswordHashes> log) =>

@@ -13,9 +13,10 @@ internal static class Login
     [
         new("username", "string", "Username", Required: true),
         new("password", "string", "Password", Required: true),
+        ViewField.OneTimeCode,
     ];
 
-    public static async Task<IResult> HandleAsync(HttpContext http, UserAccounts accounts, SessionLogin login, Csrf csrf, GatehouseOptions options)
+    public static async Task<IResult> HandleAsync(HttpContext http, SessionLogin login, Csrf csrf, GatehouseOptions options)
     {
         if (CrossSiteLogin.Refuse(http, csrf, options) is { } crossSite) return crossSite;
 
@@ -23,8 +24,11 @@ internal static class Login
         if (error is not null) return error;
         var username = form.Loose("username");
         var password = form.Loose("password");
-        var user = username is null || password is null ? null : await accounts.AuthenticateAsync(username, password, remember: false, http.RequestAborted);
-        if (user is null) return ApiError.Named(StatusCodes.Status400BadRequest, "error", "Invalid credentials");
+        var outcome = username is null || password is null
+            ? new LoginOutcome(null, LoginRefusal.Credentials)
+            : await http.GetLogins().CheckAsync(http, username, password, form.Loose("otp"), remember: false, http.RequestAborted);
+        if (outcome.ApiRefusal is { } refusal) return refusal;
+        if (outcome.Admitted is not { } user) return ApiError.Named(StatusCodes.Status400BadRequest, "error", "Invalid credentials");
 
         await login.LogInAsync(http, user);
         return Message("Login successful");

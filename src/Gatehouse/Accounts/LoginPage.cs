@@ -1,3 +1,4 @@
+using Gatehouse.Accounts;
 using Gatehouse.Http;
 using Gatehouse.Sessions;
 using Gatehouse.Users;
@@ -16,8 +17,8 @@ public static class LoginPages
     {
         var services = routes.ServiceProvider;
         var page = new LoginPage(
-            options ?? new LoginPageOptions(), services.GetRequiredService<UserAccounts>(), services.GetRequiredService<SessionLogin>(),
-            services.GetRequiredService<GatehouseOptions>());
+            options ?? new LoginPageOptions(), services.GetRequiredService<SecondFactors>(), services.GetRequiredService<SecondFactorStep>(),
+            services.GetRequiredService<SessionLogin>(), services.GetRequiredService<GatehouseOptions>());
         return routes.MapPage(path, page.HandleAsync);
     }
 
@@ -86,8 +87,11 @@ public sealed class LoginPageOptions
     public bool NamesSubmit { get; init; }
 }
 
-internal sealed class LoginPage(LoginPageOptions page, UserAccounts accounts, SessionLogin login, GatehouseOptions options)
+internal sealed class LoginPage(
+    LoginPageOptions page, SecondFactors factors, SecondFactorStep steps, SessionLogin login, GatehouseOptions options)
 {
+    private const string Code = "login";
+    private const string SetUp = "login-set-up";
     private const string Allow = "GET, POST, PUT, HEAD, OPTIONS";
 
     public async Task<IResult> HandleAsync(HttpContext http)
@@ -110,6 +114,7 @@ internal sealed class LoginPage(LoginPageOptions page, UserAccounts accounts, Se
         var next = asked is not null && SafeUrl.IsSafe(asked, http, options) ? asked : "";
         var shown = asked is null ? page.DefaultNext : next;
         if (posted is null) return Show(http, shown, visitor, "", []);
+        if (Field(SecondFactorStep.Field).Length > 0) return await SecondStepAsync(http, next, Field(SecondFactorStep.Field));
 
         var username = PythonText.Strip(Field("username"));
         var password = Field("password");
@@ -121,16 +126,76 @@ internal sealed class LoginPage(LoginPageOptions page, UserAccounts accounts, Se
         else if (password.Contains('\0')) errors.Add(("password", "Null characters are not allowed."));
         if (errors.Count > 0) return Show(http, shown, visitor, Field("username"), errors);
 
-        var user = await accounts.AuthenticateAsync(Username.Normalise(username), password, remember: false, http.RequestAborted);
-        if (user is null || page.StaffOnly && !user.IsStaff)
+        var outcome = await http.GetLogins().CheckAsync(http, Username.Normalise(username), password, code: null, remember: false, http.RequestAborted);
+        if (outcome.Refusal == LoginRefusal.TooMany) return Show(http, shown, visitor, Field("username"), [("", AccountPages.TooManyFailures)]);
+        if (outcome.User is not { } user || page.StaffOnly && !user.IsStaff)
         {
             var account = page.StaffOnly ? "the correct username and password for a staff account" : "a correct username and password";
             return Show(http, shown, visitor, Field("username"), [("", $"Please enter {account}. Note that both fields may be case-sensitive.")]);
         }
 
+        if (outcome.Refusal == LoginRefusal.CodeMissing) return AskForCode((await PageForm.ReadAsync(http)).Form, next, user);
+        if (outcome.Refusal == LoginRefusal.MustSetUp) return LetSetUp((await PageForm.ReadAsync(http)).Form, next, user, SecondFactors.NewSecret());
         await login.LogInAsync(http, user);
-        return new DjangoRedirect(next.Length > 0 ? next : options.LoginRedirectUrl);
+        return new DjangoRedirect(Target(next));
     }
+
+    private string Target(string next) => next.Length > 0 ? next : options.LoginRedirectUrl;
+
+    /// <summary>The password was right: now the code, or the app that gives one.</summary>
+    private async Task<IResult> SecondStepAsync(HttpContext http, string next, string step)
+    {
+        var ct = http.RequestAborted;
+        var (form, _) = await PageForm.ReadAsync(http);
+        var code = form.Text("otp", 20);
+        if (await steps.ReadAsync(Code, step, ct) is { User: { } user })
+        {
+            if (page.StaffOnly && !user.IsStaff) return new DjangoRedirect(http.Request.Path);
+            if (form.IsValid)
+            {
+                var outcome = await http.GetLogins().CheckCodeAsync(http, user, code, ct);
+                if (outcome.Admitted is { } admitted)
+                {
+                    await login.LogInAsync(http, admitted);
+                    return new DjangoRedirect(Target(next));
+                }
+                form.Fail("otp", outcome.Refusal == LoginRefusal.TooMany ? AccountPages.TooManyFailures : LoginOutcome.CodeInvalid);
+            }
+            return AskForCode(form, next, user);
+        }
+        if (await steps.ReadAsync(SetUp, step, ct) is { User: { } beginner, Secret: { } secret })
+        {
+            if (form.IsValid && await factors.EnableAsync(beginner.Id, secret, code, ct) is { } codes)
+            {
+                await login.LogInAsync(http, beginner);
+                return AccountPages.Page(
+                    "Recovery codes", SecondFactorStep.RecoveryHtml(codes) + $"<p><a href=\"{HtmlPage.Escape(Target(next))}\">I have kept them: go on</a></p>");
+            }
+            if (form.IsValid) form.Fail("otp", LoginOutcome.CodeInvalid);
+            return LetSetUp(form, next, beginner, secret);
+        }
+        return Show(http, next, null, "", [("", "That took too long. Please log in again.")]);
+    }
+
+    private HtmlPage AskForCode(PageForm form, string next, User user) => new(
+        StatusCodes.Status200OK, "Second factor",
+        "<h1>Second factor</h1>\n"
+        + form.Html(
+            "Log in",
+            PageForm.Hidden("next", next), PageForm.Hidden(SecondFactorStep.Field, steps.Write(Code, user)),
+            SecondFactorStep.CodeInput(form, "From your authenticator app, or a recovery code.")))
+    {
+        FormAction = FormAction(next),
+    };
+
+    private HtmlPage LetSetUp(PageForm form, string next, User user, byte[] secret) => AccountPages.Page(
+        "Set up your second factor",
+        "<p>Your account must have one.</p>\n" + steps.SetUpHtml(user, secret)
+        + form.Html("Turn it on and log in", PageForm.Hidden("next", next), PageForm.Hidden(SecondFactorStep.Field, steps.Write(SetUp, user, secret)), SecondFactorStep.CodeInput(form)));
+
+    // Browsers hold every redirect that follows a form to the policy of its page, so also the one from the authorization endpoint to a
+    // client that needs no consent. Which client that is only that endpoint knows.
+    private string? FormAction(string next) => next.Contains(options.OAuth.Path + "authorize/", StringComparison.Ordinal) ? null : "'self'";
 
     private HtmlPage Show(HttpContext http, string next, User? visitor, string username, List<(string Field, string Message)> errors)
     {
@@ -147,16 +212,16 @@ internal sealed class LoginPage(LoginPageOptions page, UserAccounts accounts, Se
             <input type="hidden" name="csrfmiddlewaretoken" value="{http.GetCsrfToken()}">
             <input type="hidden" name="next" value="{HtmlPage.Escape(next)}">
             {Errors("")}<label for="id_username">Username</label>
-            {Errors("username")}<input type="text" name="username" id="id_username"{(username.Length > 0 ? $" value=\"{HtmlPage.Escape(username)}\"" : "")} maxlength="150" autocapitalize="none" autocomplete="username" autofocus required>
+            {Errors("username")}<input type="text" name="username" id="id_username"{(username.Length > 0 ? $" value=\"{HtmlPage.Escape(username)}\"" : "")} maxlength="{options.UserModel.LongestName}" autocapitalize="none" autocomplete="username" autofocus required>
             <label for="id_password">Password</label>
             {Errors("password")}<input type="password" name="password" id="id_password" autocomplete="current-password" required>
             {(page.NamesSubmit ? "<input type=\"submit\" name=\"submit\" value=\"Log in\">" : "<button type=\"submit\">Log in</button>")}
             </form>
+            {(options.Accounts.BaseUrl.Length > 0 ? "<p><a href=\"/accounts/password_reset/\">Forgotten your password?</a></p>" : "")}
+            {(options.Accounts.RegistrationOpen && !page.StaffOnly ? "<p><a href=\"/accounts/register/\">Sign up</a></p>" : "")}
             """)
         {
-            // Browsers hold every redirect that follows a form to the policy of its page, so also the one from the authorization endpoint to a
-            // client that needs no consent. Which client that is only that endpoint knows.
-            FormAction = next.Contains(options.OAuth.Path + "authorize/", StringComparison.Ordinal) ? null : "'self'",
+            FormAction = FormAction(next),
         };
     }
 }
@@ -178,20 +243,5 @@ internal static class LogoutPage
         return target == http.Request.Path
             ? new HtmlPage(StatusCodes.Status200OK, "Logged out", "<h1>Logged out</h1>\n<p>Thanks for spending some quality time with the web site today.</p>")
             : new DjangoRedirect(target);
-    }
-}
-
-/// <summary>GET /accounts/profile/: where the login page leads when nothing else is asked for.</summary>
-internal static class ProfilePage
-{
-    public static async Task<IResult> HandleAsync(HttpContext http)
-    {
-        if (await http.GetSessionUserAsync() is not { } user) return http.RedirectToLogin();
-        NeverCache.Set(http);
-        return new HtmlPage(
-            StatusCodes.Status200OK, "Your account",
-            $"<h1>{HtmlPage.Escape(user.Username)}</h1>\n<p>You are logged in{(user.Email.Length > 0 ? $" as {HtmlPage.Escape(user.Email)}" : "")}.</p>\n"
-            + $"<form method=\"post\" action=\"/accounts/logout/\">\n<input type=\"hidden\" name=\"csrfmiddlewaretoken\" value=\"{http.GetCsrfToken()}\">\n"
-            + "<button type=\"submit\">Log out</button>\n</form>");
     }
 }

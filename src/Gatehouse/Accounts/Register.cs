@@ -20,7 +20,7 @@ internal static class Register
         new("password", "string", "Password", Required: true, MaxLength: Crypto.PasswordHashes.MaxPasswordLength),
     ];
 
-    public static async Task<IResult> HandleAsync(HttpContext http, UserAccounts accounts, Csrf csrf, GatehouseOptions options)
+    public static async Task<IResult> HandleAsync(HttpContext http, UserAccounts accounts, EmailVerification emails, Csrf csrf, GatehouseOptions options)
     {
         if (CrossSiteLogin.Refuse(http, csrf, options) is { } crossSite) return crossSite;
         if (!options.Accounts.RegistrationOpen) return ApiError.PermissionDenied("Registration is closed.");
@@ -37,9 +37,9 @@ internal static class Register
         if (accounts.CheckPassword(password!, username!, email!) is { Count: > 0 } weak)
             return ApiError.Validation(new Dictionary<string, IReadOnlyList<string>> { ["password"] = weak });
 
-        return await accounts.CreateAsync(username!, email!, password, ct: http.RequestAborted) is { } user
-            ? ApiJson.Created(UserJson.Of(user), AccountsJson.Api.UserJson)
-            : ApiError.Validation("username", NameTaken);
+        if (await accounts.CreateAsync(username!, email!, password, ct: http.RequestAborted) is not { } user) return ApiError.Validation("username", NameTaken);
+        emails.Ask(user, user.Email);
+        return ApiJson.Created(UserJson.Of(user), AccountsJson.Api.UserJson);
     }
 }
 

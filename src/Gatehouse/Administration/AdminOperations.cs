@@ -148,7 +148,7 @@ public sealed class AdminOperations
             ct);
     }
 
-    private static async Task<bool> DeleteOneAsync(Tx tx, ModelRow row, IReadOnlyDictionary<string, long> known)
+    private async Task<bool> DeleteOneAsync(Tx tx, ModelRow row, IReadOnlyDictionary<string, long> known)
     {
         var key = Stored(row);
         switch (row.Model.ToString())
@@ -158,6 +158,7 @@ public sealed class AdminOperations
             case "auth.user":
                 if (known.ContainsKey("oauth2_provider.application"))
                     foreach (var client in await tx.AllAsync(ClientsOf, ("user", key))) await ClientStore.DeleteAsync(tx, client);
+                foreach (var step in accounts.AlsoWithEachDeletedUser) await step(tx, new UserId((long)key));
                 return await Deletion.Of(row.Model).RunAsync(tx, key, known);
             default:
                 return await Deletion.Of(row.Model).RunAsync(tx, key, known);

@@ -1,5 +1,4 @@
 using Gatehouse.Permissions;
-using Gatehouse.Users;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -9,11 +8,10 @@ internal static class AuthTokenRoutes
 {
     public static void MapAuthTokens(this IEndpointRouteBuilder routes, GatehouseOptions options)
     {
-        var accounts = routes.ServiceProvider.GetRequiredService<UserAccounts>();
         var tokens = routes.ServiceProvider.GetRequiredService<TokenStore>();
         routes.MapView(options.AuthToken.Path, "Obtain Auth Token", view =>
         {
-            view.Post(http => ObtainAuthToken.HandleAsync(http, accounts, tokens, options));
+            view.Post(http => ObtainAuthToken.HandleAsync(http, tokens, options));
             view.Renders = ["application/json"];
             view.Parses = ["application/x-www-form-urlencoded", "multipart/form-data", "application/json"];
             view.PostFields =

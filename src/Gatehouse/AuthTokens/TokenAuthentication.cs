@@ -87,6 +87,17 @@ public sealed class TokenStore
         return key;
     }
 
+    /// <summary>Ends the user's token.</summary>
+    /// <returns>False when there was none.</returns>
+    internal async Task<bool> DeleteAsync(UserId user, CancellationToken ct) => await db.WriteAsync(tx => tx.RunAsync(DeleteOfUser, ("user", user)), ct) > 0;
+
+    /// <summary>When the user's token was made; null when there is none.</summary>
+    internal Task<DateTimeOffset?> CreatedAsync(UserId user, CancellationToken ct) => db.FirstAsync(CreatedOfUser, ct, ("user", user));
+
+    private static readonly Sql DeleteOfUser = new("DELETE FROM authtoken_token WHERE user_id = @user");
+
+    private static readonly Sql<DateTimeOffset?> CreatedOfUser = new("SELECT created FROM authtoken_token WHERE user_id = @user", row => row.Time(0));
+
     private async Task<AuditEntry?> EntryAsync(UserId user, CancellationToken ct) => audit.Of(AuditEvent.TokenIssued) is { } entry
         ? entry with { About = await db.FirstAsync(NameOfUser, ct, ("user", user)) ?? "", Detail = "API token" }
         : null;

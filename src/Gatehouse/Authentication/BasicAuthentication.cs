@@ -12,6 +12,7 @@ public class BasicAuthentication(UserAccounts accounts, string realm = "api") : 
 {
     private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
+    private readonly Logins logins = accounts.Logins;
     private readonly string challenge = $"Basic realm=\"{realm}\"";
 
     /// <inheritdoc/>
@@ -26,8 +27,15 @@ public class BasicAuthentication(UserAccounts accounts, string realm = "api") : 
         if (Decode(value) is not { } text || text.IndexOf(':') is var colon && colon < 0)
             return Outcome.Fail("Invalid basic header. Credentials not correctly base64 encoded.");
 
-        var user = await accounts.AuthenticateAsync(text[..colon], text[(colon + 1)..], remember: true, http.RequestAborted);
-        return user is null ? Outcome.Fail("Invalid username/password.") : Outcome.Succeed(user);
+        var outcome = await logins.CheckAsync(http, text[..colon], text[(colon + 1)..], code: null, remember: true, http.RequestAborted);
+        return outcome.Refusal switch
+        {
+            LoginRefusal.None => Outcome.Succeed(outcome.User),
+            LoginRefusal.TooMany => Outcome.Answer(outcome.ApiRefusal!),
+            // A code is good once, and Basic sends the same with each request.
+            LoginRefusal.CodeMissing or LoginRefusal.MustSetUp => Outcome.Fail("This account has a second factor and cannot use Basic: get a token."),
+            _ => Outcome.Fail("Invalid username/password."),
+        };
     }
 
     /// <summary>UTF-8, or Latin-1 where it is not.</summary>

@@ -32,6 +32,9 @@ internal sealed class ApiForm
         return (new ApiForm(data), error);
     }
 
+    /// <summary>Whether the field was sent at all: what PATCH leaves as it is was not.</summary>
+    public bool Has(string field) => data.Form?.ContainsKey(field) ?? data.Json!.Value.TryGetProperty(field, out _);
+
     public void Fail(string field, params IReadOnlyList<string> messages) => errors[field] = messages;
 
     /// <summary>A text field (DRF <c>CharField</c>). Null when it is missing or wrong: then <see cref="Error"/> tells.</summary>

@@ -49,6 +49,14 @@ public sealed class ApiJson : IResult
     internal static ApiJson Created<T>(T value, JsonTypeInfo<T> type) =>
         new(StatusCodes.Status201Created, JsonSerializer.SerializeToUtf8Bytes(value, type));
 
+    /// <summary>200 with <c>{"detail": …}</c>.</summary>
+    internal static ApiJson Detail(string text) => Write(StatusCodes.Status200OK, json =>
+    {
+        json.WriteStartObject();
+        json.WriteString("detail", text);
+        json.WriteEndObject();
+    });
+
     /// <summary>For what has no type of its own; <paramref name="write"/> is called once, now.</summary>
     internal static ApiJson Write(int status, Action<Utf8JsonWriter> write) => new(status, Bytes(write));
 

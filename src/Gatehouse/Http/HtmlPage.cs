@@ -10,7 +10,8 @@ internal sealed class HtmlPage(int status, string title, string body, bool wide 
 {
     private const string Policy = "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'";
 
-    private TimeSpan? RetryAfter { get; init; }
+    /// <summary>For the <c>Retry-After</c> header.</summary>
+    public TimeSpan? RetryAfter { get; init; }
 
     /// <summary>Where forms of the page may lead, redirects included: sources of a content security policy. Null: anywhere.</summary>
     public string? FormAction { get; init; } = "'self'";

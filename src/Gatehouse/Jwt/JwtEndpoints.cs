@@ -34,7 +34,9 @@ internal sealed class JwtEndpoints(
         var password = form.Text("password");
         if (form.Error is { } wrong) return (null, wrong);
 
-        var user = await accounts.AuthenticateAsync(username!, password!, remember: false, http.RequestAborted);
+        var outcome = await http.GetLogins().CheckAsync(http, username!, password!, form.Loose("otp"), remember: false, http.RequestAborted);
+        if (outcome.ApiRefusal is { } refusal) return (null, refusal);
+        var user = outcome.Admitted;
         if (user is not null && tokens.MayHaveTokens(user)) return (user, null);
 
         await accounts.TellAsync(options.Jwt.OnLoginFailed, new LoginFailedEvent(username!.Length > 150 ? username[..150] : username, services));

@@ -24,20 +24,22 @@ internal static class JwtRoutes
         if (!jwt.Tokens.CanSign) return;
 
         Map(path + "/", "Token Obtain Pair", "Takes a set of user credentials and returns an access and refresh JSON web\ntoken pair to prove the authentication of those credentials.",
-            http => ObtainPair.HandleAsync(http, jwt), Text(username, label), Text("password", "Password"));
+            http => ObtainPair.HandleAsync(http, jwt), Text(username, label), Text("password", "Password"), ViewField.OneTimeCode);
         Map(path + "/refresh/", "Token Refresh", "Takes a refresh type JSON web token and returns an access type JSON web\ntoken if the refresh token is valid.",
             http => RefreshPair.HandleAsync(http, jwt), Text("refresh", "Refresh"), new("access", "string", "Access", ReadOnly: true));
         if (sliding.Length == 0) return;
 
         Map(sliding + "/", "Token Obtain Sliding", "Takes a set of user credentials and returns a sliding JSON web token to\nprove the authentication of those credentials.",
-            http => ObtainSliding.HandleAsync(http, jwt), Text(username, label), Text("password", "Password"));
+            http => ObtainSliding.HandleAsync(http, jwt), Text(username, label), Text("password", "Password"), ViewField.OneTimeCode);
         Map(sliding + "/refresh/", "Token Refresh Sliding", "Takes a sliding JSON web token and returns a new, refreshed version if the\ntoken's refresh period has not expired.",
             http => RefreshSliding.HandleAsync(http, jwt), Text("token", "Token"));
 
         void Map(string at, string name, string description, Func<HttpContext, Task<IResult>> handler, params ViewField[] fields) => routes.MapView(at, name, view =>
         {
             view.Description = description;
-            view.Post(handler).PostFields = fields;
+            // simplejwt has no such field, so OPTIONS does not tell it.
+            view.Post(handler).PostFields = [.. fields.Where(field => field != ViewField.OneTimeCode)];
+            view.FormFields = fields;
         }).WithSchemes().RequirePermission(new AllowAny());
 
         static ViewField Text(string field, string label) => new(field, "string", label, Required: true);

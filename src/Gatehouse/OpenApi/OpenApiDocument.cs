@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Gatehouse.Accounts;
 using Gatehouse.Authentication;
 using Gatehouse.AuthTokens;
 using Gatehouse.Jwt;
@@ -160,6 +161,7 @@ internal sealed class OpenApiDocument(GatehouseOptions options, EndpointPlans pl
         var security = new JsonArray();
         foreach (var scheme in plan.Schemes)
         {
+            if (scheme is OAuth2Authentication && plan.Permissions.Any(permission => permission is IsOwner)) continue;
             var name = NameOf(scheme);
             if (name == scheme.GetType().Name)
             {

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Json;
 using Gatehouse.Http;
+using Gatehouse.Users;
 using Microsoft.AspNetCore.Http;
 
 namespace Gatehouse.Sessions;
@@ -23,6 +24,7 @@ public sealed class DjangoSession
     private Dictionary<string, JsonElement>? changed;
     private bool accessed;
     private bool loggedIn;
+    private User? owner;
     private bool scheduled;
 
     private DjangoSession(SessionStore store, HttpContext http)
@@ -108,7 +110,14 @@ public sealed class DjangoSession
     }
 
     /// <summary>Its user has just shown a password: the answer must not leave without a session.</summary>
-    internal void LoggedIn() => loggedIn = true;
+    internal void LoggedIn(User user)
+    {
+        loggedIn = true;
+        owner = user;
+    }
+
+    /// <summary>Whose it is from now on, under whatever key.</summary>
+    internal void BelongsTo(User user) => owner = user;
 
     /// <summary>Empties the session and deletes its row (<c>flush</c>).</summary>
     public void Flush()
@@ -171,6 +180,7 @@ public sealed class DjangoSession
             Cookies.Append(
                 http, options.CookieName, Key, cookieAge, store.Now, options.CookieDomain, options.CookiePath, options.CookieSecure,
                 options.CookieHttpOnly, options.CookieSameSite);
+            if (owner is not null) await store.Devices.BeganAsync(http, Key, owner);
         }
     }
 

@@ -11,7 +11,7 @@ namespace Gatehouse.Sessions;
 
 /// <summary>Beginning, recognising and ending a logged-in session (<c>django.contrib.auth</c>: <c>login</c>, <c>get_user</c>, <c>logout</c>).</summary>
 internal sealed class SessionLogin(
-    Db db, SessionStore store, Csrf csrf, UserAccounts accounts, GatehouseOptions options, AuditTrail audit, IServiceProvider services, TimeProvider clock)
+    Db db, SessionStore store, Csrf csrf, UserAccounts accounts, KnownDevices devices, GatehouseOptions options, AuditTrail audit, IServiceProvider services, TimeProvider clock)
 {
     private const string Backend = "django.contrib.auth.backends.ModelBackend";
     private const string IdName = "_auth_user_id";
@@ -23,7 +23,9 @@ internal sealed class SessionLogin(
     {
         if (http.Features.Get<SessionUser>() is { } known) return known.User;
 
-        var user = await RecogniseAsync(await DjangoSession.OpenAsync(http, store), http.RequestAborted);
+        var session = await DjangoSession.OpenAsync(http, store);
+        var user = await RecogniseAsync(session, http.RequestAborted);
+        if (user is not null && session.Key is { } key) store.Devices.Seen(http, key, user);
         http.Features.Set(new SessionUser(user));
         if (user is not null) http.Features.Set(new Actor(user.Id.ToString(), user.Username));
         return user;
@@ -45,9 +47,10 @@ internal sealed class SessionLogin(
         session.Set(IdName, user.Id.ToString());
         session.Set(BackendName, Backend);
         session.Set(HashName, hash);
-        session.LoggedIn();
+        session.LoggedIn(user);
         http.Features.Set(new SessionUser(user));
         csrf.Rotate(http);
+        devices.Remember(http, user);
 
         var entry = audit.Of(AuditEvent.Login, by: user);
         await db.WriteAsync(
@@ -61,6 +64,17 @@ internal sealed class SessionLogin(
     }
 
     private static readonly Sql SetLastLogin = new("UPDATE auth_user AS u SET last_login = @now WHERE u.id = @id");
+
+    /// <summary>The session goes on after its user's password was changed, under another key (<c>update_session_auth_hash</c>).</summary>
+    public async Task KeepAsync(HttpContext http, User user)
+    {
+        var session = await DjangoSession.OpenAsync(http, store);
+        session.CycleKey();
+        session.Set(HashName, AuthHash(user, options.SecretKey));
+        session.BelongsTo(user);
+        http.Features.Set(new SessionUser(user));
+        devices.Remember(http, user);
+    }
 
     public async Task LogOutAsync(HttpContext http)
     {

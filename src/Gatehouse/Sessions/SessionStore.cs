@@ -9,7 +9,7 @@ using Microsoft.AspNetCore.Http;
 namespace Gatehouse.Sessions;
 
 /// <summary>The rows of <c>django_session</c>, signed and serialised as Django does (<c>django.contrib.sessions.backends.db</c>).</summary>
-internal sealed class SessionStore(Db db, GatehouseOptions options, TimeProvider clock)
+internal sealed class SessionStore(Db db, SessionDevices devices, GatehouseOptions options, TimeProvider clock)
 {
     private const int MaxKeyLength = 40;
     private const int LongestRemembered = 1024;
@@ -19,6 +19,8 @@ internal sealed class SessionStore(Db db, GatehouseOptions options, TimeProvider
     private readonly DjangoSigner signer = new("django.contrib.sessions.SessionStore", [options.SecretKey, .. options.SecretKeyFallbacks]);
 
     public SessionOptions Options => options.Session;
+
+    public SessionDevices Devices => devices;
 
     public DateTimeOffset Now => clock.GetUtcNow();
 

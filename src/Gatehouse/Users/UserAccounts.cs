@@ -1,7 +1,7 @@
 using Gatehouse.Audit;
 using Gatehouse.Crypto;
 using Gatehouse.Database;
-using Gatehouse.Statistics;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
 namespace Gatehouse.Users;
@@ -15,7 +15,6 @@ public sealed class UserAccounts
     private readonly PasswordWork work;
     private readonly PasswordPolicy policy;
     private readonly GatehouseOptions options;
-    private readonly Counters counters;
     private readonly AuditTrail audit;
     private readonly IServiceProvider services;
     private readonly TimeProvider clock;
@@ -23,7 +22,7 @@ public sealed class UserAccounts
     private readonly RememberedPasswords remembered = new();
 
     internal UserAccounts(
-        Db db, UserModel model, PasswordHashes hashes, PasswordWork work, PasswordPolicy policy, GatehouseOptions options, Counters counters, AuditTrail audit, IServiceProvider services,
+        Db db, UserModel model, PasswordHashes hashes, PasswordWork work, PasswordPolicy policy, GatehouseOptions options, AuditTrail audit, IServiceProvider services,
         TimeProvider clock, ILogger<UserAccounts> log)
     {
         this.db = db;
@@ -32,18 +31,23 @@ public sealed class UserAccounts
         this.work = work;
         this.policy = policy;
         this.options = options;
-        this.counters = counters;
         this.audit = audit;
         this.services = services;
         this.clock = clock;
         this.log = log;
     }
 
+    /// <summary>What else a door asks.</summary>
+    internal Logins Logins => services.GetRequiredService<Logins>();
+
     /// <summary>What features write in the transaction that makes a user.</summary>
     internal IList<Func<Tx, UserId, DateTimeOffset, Task>> AlsoWithEachUser { get; } = [];
 
     /// <summary>What features write in the transaction that sets a password: when its answer is there, so is all of it.</summary>
     internal IList<Func<Tx, UserId, DateTimeOffset, Task>> AlsoWithEachNewPassword { get; } = [];
+
+    /// <summary>What features delete in the transaction that deletes a user: tables of their own, which Django knows nothing of.</summary>
+    internal IList<Func<Tx, UserId, Task>> AlsoWithEachDeletedUser { get; } = [];
 
     /// <summary>What makes tokens for a user shares this lock; what ends all of them has it alone, so that none comes to be meanwhile.</summary>
     internal static string LockOf(UserId id) => $"user {id}";
@@ -65,48 +69,24 @@ public sealed class UserAccounts
     private static readonly Sql<string> One = new("SELECT u.username FROM auth_user u LIMIT 1", row => row.Text(0));
 
     /// <summary>
-    /// The active user whose password this is; null for all else: unknown, wrong, inactive and without a password cost the same work. An
-    /// older hash is replaced on success.
+    /// The active user whose password this is; null for all else: unknown, wrong, inactive and without a password cost the same work. Null,
+    /// too, after too many failures, and for who has a second factor: no code can be given here. An older hash is replaced on success.
     /// </summary>
     /// <param name="username">As it was sent: not normalised, as in Django.</param>
     /// <param name="password">At most 4,096 characters; a longer one is wrong and costs nothing.</param>
     /// <param name="remember">Whether a password that was right before may skip the hash while user and hash are the same.</param>
     /// <param name="ct">Ends the wait for the hash.</param>
     /// <exception cref="Http.OverloadedException">Too many passwords are being checked.</exception>
-    public async Task<User?> AuthenticateAsync(string username, string password, bool remember, CancellationToken ct)
-    {
-        var user = await CheckAsync(username, password, remember, ct);
-        // With Basic each request is a password: only wrong ones are told apart from the others.
-        if (user is not null && !remember) counters.Count(Counted.Login);
-        if (user is null)
-        {
-            counters.Count(Counted.LoginFailure);
-            await NoteFailureAsync(username);
-            var shown = username.Length > Username.MaxLength ? username[..Username.MaxLength] : username;
-            await TellAsync(options.Events.LoginFailed, new LoginFailedEvent(shown, services));
-        }
-        return user;
-    }
+    public async Task<User?> AuthenticateAsync(string username, string password, bool remember, CancellationToken ct) =>
+        (await Logins.CheckAsync(http: null, username, password, code: null, remember, ct)).Admitted;
 
-    /// <summary>Under a name that somebody has, or none: what is typed for a name may be a password.</summary>
-    private async Task NoteFailureAsync(string username)
-    {
-        if (audit.Of(AuditEvent.LoginFailed) is not { } entry) return;
-        var user = await FindAsync(username, CancellationToken.None);
-        await audit.NoteAsync(entry with
-        {
-            About = user?.Username ?? "",
-            Detail = user is null ? "No such user" : user.IsActive ? "Wrong password" : "The user is inactive, or the password wrong",
-        });
-    }
+    /// <summary>Whether this was the user's password a moment ago, for who asks with each request.</summary>
+    internal bool Remembers(User user, string password) => user.IsActive && remembered.Knows(user.Id.Hash, user.Password, password);
 
-    private async Task<User?> CheckAsync(string username, string password, bool remember, CancellationToken ct)
+    /// <summary>The password alone: <see cref="Logins"/> asks the rest.</summary>
+    internal async Task<User?> CheckAsync(string username, string password, bool remember, CancellationToken ct)
     {
-        if (username.Length > Username.MaxStoredLength || password.Length > PasswordHashes.MaxPasswordLength) return null;
-
         var user = await FindAsync(username, ct);
-        if (remember && user is { IsActive: true } && remembered.Knows(user.Id.Hash, user.Password, password)) return user;
-
         var (isCorrect, upgraded) = await work.RunAsync(
             () =>
             {
@@ -210,7 +190,15 @@ public sealed class UserAccounts
     public Task<bool> SetPasswordAsync(UserId id, string password, CancellationToken ct) => SetPasswordAsync(id, password, also: null, ct);
 
     /// <summary>The same, with something that is done in the same transaction. No password: nothing matches it.</summary>
-    internal async Task<bool> SetPasswordAsync(UserId id, string? password, Func<Tx, Task>? also, CancellationToken ct)
+    internal async Task<bool> SetPasswordAsync(UserId id, string? password, Func<Tx, Task>? also, CancellationToken ct) =>
+        await SetPasswordAsync(id, old: null, password, also, ct) is not null;
+
+    /// <summary>As <see cref="SetPasswordAsync(UserId, string, CancellationToken)"/>, if the user's password is still the one that was looked at.</summary>
+    /// <returns>The user with the new password; null when somebody else has set one meanwhile.</returns>
+    internal async Task<User?> ReplacePasswordAsync(User user, string password, CancellationToken ct) =>
+        await SetPasswordAsync(user.Id, user.Password, password, also: null, ct) is { } encoded ? user.WithPassword(encoded) : null;
+
+    private async Task<string?> SetPasswordAsync(UserId id, string? old, string? password, Func<Tx, Task>? also, CancellationToken ct)
     {
         var encoded = password is null ? PasswordHashes.MakeUnusable() : await work.RunAsync(() => hashes.Make(password), ct);
         var now = clock.GetUtcNow();
@@ -220,16 +208,22 @@ public sealed class UserAccounts
             async tx =>
             {
                 tx.Lock(LockOf(id));
-                if (await tx.RunAsync(SetPassword, ("password", encoded), ("id", id)) != 1) return false;
+                if (await tx.RunAsync(SetPassword, ("password", encoded), ("id", id), ("old", old)) != 1) return null;
                 await AuditTrail.WriteAsync(tx, entry);
                 foreach (var step in AlsoWithEachNewPassword) await step(tx, id, now);
                 if (also is not null) await also(tx);
-                return true;
+                return encoded;
             },
             ct);
     }
 
-    private static readonly Sql SetPassword = new("UPDATE auth_user AS u SET password = @password WHERE u.id = @id");
+    private static readonly Sql SetPassword = new("UPDATE auth_user AS u SET password = @password WHERE u.id = @id AND u.password = COALESCE(@old, u.password)");
+
+    /// <summary>Whether it is this user's password (Django's <c>check_password</c>).</summary>
+    /// <exception cref="Http.OverloadedException">Too many passwords are being checked.</exception>
+    internal Task<bool> IsPasswordAsync(User user, string password, CancellationToken ct) => password.Length > PasswordHashes.MaxPasswordLength
+        ? Task.FromResult(false)
+        : work.RunAsync(() => hashes.Verify(password, user.Password, user.Id.ToString()).IsCorrect, ct);
 
     /// <summary>Whether a user has a permission, <c>app.codename</c>, of their own or by a group. Inactive users have none.</summary>
     public async ValueTask<bool> HasPermAsync(User user, string permission, CancellationToken ct)

@@ -81,6 +81,16 @@ internal sealed partial class UserModel
     /// <summary>Whether such a key can be that of a user at all: a database would refuse to compare a number with a UUID.</summary>
     public bool CanBe(UserId id) => id.Uuid is not null == HasUuids;
 
+    /// <summary>Whether users have that field of Django's. Known once <see cref="ReadTableAsync"/> is done.</summary>
+    public bool Has(string field) => IsDjangosOwn || mapped.TryGetValue(field, out var at) && at.IsColumn;
+
+    /// <summary>What stands behind SET, of the fields that users have: a SET names columns without their table.</summary>
+    public string Set(params IEnumerable<(string Field, string Value)> all) =>
+        string.Join(", ", all.Where(one => Has(one.Field)).Select(one => $"{(IsDjangosOwn ? one.Field : Quote(mapped[one.Field].Text))} = {one.Value}"));
+
+    /// <summary>A condition: the address <c>@new</c> is not another's than <c>@user</c>'s. In Django's own model many may share one; of others that is not known.</summary>
+    public string AddressIsFree => IsDjangosOwn ? "TRUE" : "NOT EXISTS (SELECT 1 FROM auth_user u WHERE u.email = @new AND u.id <> @user)";
+
     /// <summary>Looks at the table, and whether new users can have a row there if people may register.</summary>
     /// <exception cref="SettingException">It is not there, or no user of it can be served; the message says what was found.</exception>
     public async Task PrepareAsync(CancellationToken ct)

@@ -136,6 +136,9 @@ public sealed class ApiView
 /// <summary>A field as OPTIONS tells it.</summary>
 internal sealed record ViewField(string Name, string Type, string Label, bool Required = false, bool ReadOnly = false, string? Help = null, int? MaxLength = null)
 {
+    /// <summary>What doors ask of who has a second factor.</summary>
+    public static ViewField OneTimeCode { get; } = new("otp", "string", "One-time code", Help: "Of your second factor, if you have one.");
+
     public void Write(Utf8JsonWriter json)
     {
         json.WriteStartObject(Name);

@@ -143,13 +143,15 @@ internal static class ViewPage
         foreach (var field in fields.Where(field => !field.ReadOnly))
         {
             var id = "id_" + field.Name;
-            var isSecret = field.Name is "password" or "token" or "refresh";
+            var isPassword = field.Name.Contains("password", StringComparison.Ordinal);
+            var isSecret = isPassword || field.Name is "token" or "refresh" or "otp" or "second_factor";
             var messages = errors.GetValueOrDefault(field.Name) ?? [];
             html.Append(CultureInfo.InvariantCulture, $"<label for=\"{id}\">{HtmlPage.Escape(field.Label)}</label>\n");
-            html.Append(CultureInfo.InvariantCulture, $"<input id=\"{id}\" name=\"{field.Name}\" type=\"{(field.Name == "password" ? "password" : field.Type == "email" ? "email" : "text")}\"");
+            html.Append(CultureInfo.InvariantCulture, $"<input id=\"{id}\" name=\"{field.Name}\" type=\"{(isPassword ? "password" : field.Type == "email" ? "email" : "text")}\"");
             if (!isSecret && sent?.GetValueOrDefault(field.Name) is { Length: > 0 } before) html.Append(CultureInfo.InvariantCulture, $" value=\"{HtmlPage.Escape(before)}\"");
             if (field.MaxLength is { } most) html.Append(CultureInfo.InvariantCulture, $" maxlength=\"{most}\"");
-            if (field.Name is "username" or "password") html.Append(CultureInfo.InvariantCulture, $" autocomplete=\"{(field.Name == "username" ? "username" : "current-password")}\"");
+            var known = field.Name switch { "username" => "username", "otp" => "one-time-code", _ when !isPassword => null, ['n', 'e', 'w', ..] => "new-password", _ => "current-password" };
+            if (known is not null) html.Append(CultureInfo.InvariantCulture, $" autocomplete=\"{known}\"");
             if (field.Required) html.Append(" required");
             if (messages.Count > 0) html.Append(CultureInfo.InvariantCulture, $" aria-invalid=\"true\" aria-describedby=\"{id}_error\"");
             html.Append(">\n");

@@ -157,7 +157,7 @@ public sealed class LoginTests : GatehouseTest
     [Fact]
     public async Task Too_many_logins_are_turned_away_while_tokens_are_served()
     {
-        var small = await StartServerAsync(options => { options.PasswordWork.MaxConcurrent = 1; options.PasswordWork.MaxWaiting = 3; });
+        var small = await StartServerAsync(options => { options.PasswordWork.MaxConcurrent = 1; options.PasswordWork.MaxWaiting = 3; options.Accounts.LoginFailureLimit = 0; });
         var alice = await Users.CreateAsync("alice", encoded: hash.Encode(TestUsers.PasswordOf("alice")));
         var token = await Users.TokenAsync(alice);
         using var gate = new ManualResetEventSlim();

@@ -33,7 +33,8 @@ public sealed partial class ArrowsTests
         ["OpenApi"] = ["Accounts", "Sessions", "AuthTokens", "Jwt", "OAuth", .. Questions, .. Foundation],
         // For tests of applications: callers of every kind.
         ["Testing"] = ["Sessions", "AuthTokens", "Jwt", "OAuth", .. Questions, .. Foundation],
-        ["Accounts"] = ["Sessions", "AuthTokens", "Jwt", .. Questions, .. Foundation],
+        ["Mail"] = Foundation,
+        ["Accounts"] = ["Sessions", "AuthTokens", "Jwt", "Mail", .. Questions, .. Foundation],
     };
 
     public static TheoryData<string> Rooms => new(Directory.GetDirectories(Sources.Of("src/Gatehouse")).Select(Path.GetFileName).Where(name => name is not ("bin" or "obj"))!);

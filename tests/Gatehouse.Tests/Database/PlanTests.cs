@@ -26,6 +26,7 @@ public sealed partial class PlanTests : GatehouseTest
         ["DeviceAuthorization.Insert"] = "django-oauth-toolkit has no index on user_code; such rows live for minutes, and are swept",
         ["DevicePages.ByUserCode"] = "the same",
         ["JwtUsers.ByEmail"] = "USER_ID_FIELD email: Django's own table has no index on it, and Django goes through it too",
+        ["PasswordReset.ByEmail"] = "the same; behind the answer, and ten times in an hour from one network",
         ["PostgresDb"] = "PostgreSQL's words",
         ["PostgresTx"] = "the same",
     };

@@ -25,6 +25,7 @@ public sealed class OpenApiTests(ITestOutputHelper output) : GatehouseTest
         options.OAuth.OidcEnabled = true;
         options.OAuth.OidcRpInitiatedLogoutEnabled = true;
         options.OAuth.DcrEnabled = true;
+        options.Accounts.BaseUrl = "https://auth.example.com";
         options.OAuth.Scopes = new Dictionary<string, string> { ["openid"] = "Who you are", ["read"] = "Read", ["introspection"] = "Introspect" };
     }
 

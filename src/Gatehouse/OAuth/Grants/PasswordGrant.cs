@@ -4,7 +4,7 @@ using Gatehouse.Users;
 namespace Gatehouse.OAuth.Grants;
 
 /// <summary>A user's name and password, RFC 6749 §4.3: for clients that cannot do better; OAuth 2.1 has it no more.</summary>
-internal sealed class PasswordGrant(UserAccounts accounts, GatehouseOptions root) : IGrant
+internal sealed class PasswordGrant(GatehouseOptions root) : IGrant
 {
     public string GrantType => "password";
 
@@ -19,8 +19,14 @@ internal sealed class PasswordGrant(UserAccounts accounts, GatehouseOptions root
         if (username.Length == 0) return (null, OAuthError.InvalidRequest("Request is missing username parameter."));
         if (password.Length == 0) return (null, OAuthError.InvalidRequest("Request is missing password parameter."));
 
-        return await accounts.AuthenticateAsync(username, password, remember: false, request.Http.RequestAborted) is { } user
-            ? (new Granted { User = user, WithRefreshToken = true }, null)
-            : (null, OAuthError.InvalidGrant("Invalid credentials given."));
+        var outcome = await request.Http.GetLogins().CheckAsync(request.Http, username, password, request.Parameters["otp"], remember: false, request.Http.RequestAborted);
+        return outcome.Admitted is { } user ? (new Granted { User = user, WithRefreshToken = true }, null) : (null, OAuthError.InvalidGrant(outcome.Refusal switch
+        {
+            LoginRefusal.TooMany => "Too many failed attempts. Try again later.",
+            LoginRefusal.CodeMissing => "A one-time code is required: send it as otp.",
+            LoginRefusal.CodeWrong => LoginOutcome.CodeInvalid,
+            LoginRefusal.MustSetUp => "This account must have a second factor.",
+            _ => "Invalid credentials given.",
+        }));
     }
 }

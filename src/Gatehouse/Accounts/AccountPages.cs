@@ -1,0 +1,70 @@
+using Gatehouse.Http;
+using Gatehouse.Sessions;
+using Gatehouse.Users;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+
+namespace Gatehouse.Accounts;
+
+/// <summary>What the pages below /accounts/ have in common: never cached, GET and POST, and the way to log in.</summary>
+internal static class AccountPages
+{
+    private const string FormMethods = "GET, POST, PUT, HEAD, OPTIONS";
+    private const string ReadMethods = "GET, HEAD, OPTIONS";
+
+    /// <summary>A page for whoever is logged in (<c>login_required</c>).</summary>
+    /// <param name="routes">The application.</param>
+    /// <param name="path">With its trailing slash.</param>
+    /// <param name="handler">Answers.</param>
+    /// <param name="hasForm">Whether something can be posted to it.</param>
+    public static void MapAccountPage(this IEndpointRouteBuilder routes, string path, Func<HttpContext, User, Task<IResult>> handler, bool hasForm = true) =>
+        routes.MapOpenPage(path, async http => await http.GetSessionUserAsync() is { } user ? await handler(http, user) : http.RedirectToLogin(), hasForm);
+
+    /// <summary>A page for anybody.</summary>
+    public static void MapOpenPage(this IEndpointRouteBuilder routes, string path, Func<HttpContext, Task<IResult>> handler, bool hasForm = true)
+    {
+        var methods = hasForm ? FormMethods : ReadMethods;
+        var allowed = methods.Split(", ");
+        routes.MapPage(path, async http =>
+        {
+            NeverCache.Set(http);
+            if (http.Request.Method == "OPTIONS") return NeverCache.Options(http, methods);
+            return allowed.Contains(http.Request.Method) ? await handler(http) : NeverCache.MethodNotAllowed(http, methods);
+        });
+    }
+
+    /// <summary>A page with a heading.</summary>
+    /// <param name="title">Text.</param>
+    /// <param name="body">HTML.</param>
+    public static HtmlPage Page(string title, string body) => new(StatusCodes.Status200OK, title, $"<h1>{HtmlPage.Escape(title)}</h1>\n{body}");
+
+    /// <summary>A page that says one thing, with a link to go on.</summary>
+    public static HtmlPage Notice(string title, string text, string href, string link) =>
+        Page(title, $"<p>{HtmlPage.Escape(text)}</p>\n<p><a href=\"{HtmlPage.Escape(href)}\">{HtmlPage.Escape(link)}</a></p>");
+
+    /// <summary>429 as a page.</summary>
+    public static HtmlPage TooMany(TimeSpan? wait)
+    {
+        var minutes = (int)Math.Ceiling((wait ?? TimeSpan.FromMinutes(1)).TotalMinutes);
+        return new HtmlPage(
+            StatusCodes.Status429TooManyRequests, "Too many requests",
+            $"<h1>Too many requests</h1>\n<p>Please try again in {(minutes <= 1 ? "a minute" : $"{minutes} minutes")}.</p>")
+        {
+            RetryAfter = wait,
+        };
+    }
+
+    /// <summary>The user's own password, asked for before something that the wrong person must not do.</summary>
+    public static async Task CheckPasswordAsync(HttpContext http, PageForm form, User user, string field, string password, string wrong)
+    {
+        if (!form.IsValid) return;
+        switch ((await http.GetLogins().CheckOwnPasswordAsync(http, user, password, http.RequestAborted)).Refusal)
+        {
+            case LoginRefusal.None: break;
+            case LoginRefusal.TooMany: form.Fail(field, TooManyFailures); break;
+            default: form.Fail(field, wrong); break;
+        }
+    }
+
+    public const string TooManyFailures = "Too many failed attempts. Please try again later.";
+}
