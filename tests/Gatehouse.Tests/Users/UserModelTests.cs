@@ -97,6 +97,22 @@ public sealed partial class UserModelTests : GatehouseTest
         Assert.Equal(stored is null ? [] : [stored], Database.Rows("SELECT email FROM logins_account WHERE email <> 'ali@example.com'"));
     }
 
+    [Theory]
+    [MemberData(nameof(Models))]
+    public async Task Users_look_after_their_accounts(string model)
+    {
+        await StartOnAsync(model);
+        var me = $"Token {Token}";
+
+        await Http.AskAsync("/api/accounts/me/", me, "PATCH", new { email = "ali@example.org", first_name = "Ali", current_password = Password }).ShouldBeAsync(200);
+        Assert.Equal("ali@example.org", Database.Rows($"SELECT email FROM {TableOf(model)}").Single());
+        await Http.AskAsync("/api/accounts/second_factor/", me, "POST", new { current_password = Password }).ShouldBeAsync(200);
+        await Http.AskAsync("/api/accounts/sessions/", me).ShouldBeAsync(200);
+        Secrets.Add("Correct-horse-ali");
+        await Http.AskAsync("/api/accounts/password/change/", me, "POST", new { old_password = Password, new_password1 = "Correct-horse-ali", new_password2 = "Correct-horse-ali" }).ShouldBeAsync(200);
+        await Http.AskAsync("/api/accounts/login/", null, "POST", new { username = model == "accounts.User" ? "ali" : "ali@example.org", password = "Correct-horse-ali" }).ShouldBeAsync(200);
+    }
+
     // Django's own columns are never NULL; a project's may be.
     [Fact]
     public async Task A_user_without_address_and_names_is_served()
