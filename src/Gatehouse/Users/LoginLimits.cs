@@ -155,7 +155,8 @@ internal sealed class LoginLimits(Db db, KnownDevices devices, GatehouseOptions 
     private static long Micros(TimeSpan time) => time.Ticks / TimeSpan.TicksPerMicrosecond;
 
     // Failures leak away, one at a time, so that the slips of many honest people behind one address do not add up.
-    private const string Leaked = "(@now - gatehouse_login_failure.last) / @leak";
+    // A clock that was set back leaks nothing.
+    private const string Leaked = "(CASE WHEN @now > gatehouse_login_failure.last THEN (@now - gatehouse_login_failure.last) / @leak ELSE 0 END)";
 
     private const string Failures =
         $"CASE WHEN {Leaked} >= gatehouse_login_failure.failures THEN 1 ELSE gatehouse_login_failure.failures - {Leaked} + 1 END";
@@ -168,12 +169,13 @@ internal sealed class LoginLimits(Db db, KnownDevices devices, GatehouseOptions 
              ELSE gatehouse_login_failure.wait * 2 END
         """;
 
-    // Nothing is changed while the key is locked: the count of rows says whether the attempt may go on.
+    // Nothing is changed while the key is locked: the count of rows says whether the attempt may go on. Who does not wait leaves no time behind:
+    // of two at once, or of two servers, the second may come with the earlier time.
     private static readonly Sql Count = new(
         $"""
         INSERT INTO gatehouse_login_failure (key, failures, wait, until, last) VALUES (@key, 1, 0, 0, @now)
         ON CONFLICT (key) DO UPDATE SET
-            failures = {Failures}, wait = {Wait}, until = @now + {Wait},
+            failures = {Failures}, wait = {Wait}, until = CASE WHEN {Wait} = 0 THEN 0 ELSE @now + {Wait} END,
             last = CASE WHEN {Leaked} >= gatehouse_login_failure.failures THEN @now ELSE gatehouse_login_failure.last + {Leaked} * @leak END
         WHERE gatehouse_login_failure.until <= @now
         """);

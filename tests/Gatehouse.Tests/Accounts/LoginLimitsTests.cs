@@ -83,6 +83,19 @@ public sealed class LoginLimitsTests : GatehouseTest
         Assert.All(answers, answer => Assert.Equal(200, (int)answer.StatusCode));
     }
 
+    // Two attempts at once, or at two servers, come with times in any order.
+    [Fact]
+    public async Task An_attempt_whose_time_is_a_moment_earlier_than_the_last_ones_is_looked_at()
+    {
+        await CreateAsync("alice");
+        await LogInAsync("alice", "wrong-password").ShouldBeAsync(400);
+        Clock.Advance(TimeSpan.FromMilliseconds(-1));
+        await LogInAsync("alice", "wrong-password").ShouldBeAsync(400);
+
+        Clock.Advance(TimeSpan.FromHours(-1));
+        await LogInAsync("alice", TestUsers.PasswordOf("alice")).ShouldBeAsync(200);
+    }
+
     [Fact]
     public async Task Of_more_than_wait_for_one_account_the_rest_is_turned_away()
     {
