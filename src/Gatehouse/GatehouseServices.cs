@@ -1,5 +1,5 @@
-using Gatehouse.Administration;
 using Gatehouse.Accounts;
+using Gatehouse.Administration;
 using Gatehouse.Audit;
 using Gatehouse.Authentication;
 using Gatehouse.AuthTokens;
