@@ -144,6 +144,7 @@ public static class GatehouseServices
         services.AddSingleton<ProfilePages>();
         services.AddSingleton<SessionPages>();
         services.AddSingleton<TokenPages>();
+        services.AddSingleton<DeleteAccount>();
         services.AddSingleton<SecondFactorStep>();
         services.AddSingleton<SecondFactorPages>();
         // what notbefore ends

@@ -66,5 +66,12 @@ internal static class AccountPages
         }
     }
 
+    /// <summary>A code of the user's second factor, for the same.</summary>
+    public static async Task CheckCodeAsync(HttpContext http, PageForm form, User user, string code)
+    {
+        var outcome = await http.GetLogins().CheckCodeAsync(http, user, code, http.RequestAborted);
+        if (outcome.Admitted is null) form.Fail("otp", outcome.Refusal == LoginRefusal.TooMany ? TooManyFailures : LoginOutcome.CodeInvalid);
+    }
+
     public const string TooManyFailures = "Too many failed attempts. Please try again later.";
 }

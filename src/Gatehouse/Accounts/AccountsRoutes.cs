@@ -40,6 +40,13 @@ internal static class AccountsRoutes
         Own("/token/", "Token", view => view.Post(tokens.RenewAsync).Delete(tokens.DeleteAsync).PostFields = TokenPages.Fields);
         Own("/token/end_jwt/", "End JSON Web Tokens", view => view.Post(tokens.EndJwtAsync).TakesNoBody = true);
         Own("/second_factor/", "Second Factor", view => view.Get(factors.StatusAsync).Post(factors.EnableAsync).Delete(factors.DisableAsync).PostFields = SecondFactorPages.Fields);
+        // The admin site deletes no users of a project's own model either: what refers to them, only the project knows.
+        if (options.UserModel.IsDjangosOwn)
+        {
+            var deletion = services.GetRequiredService<DeleteAccount>();
+            Own("/me/delete/", "Delete", view => view.Post(deletion.HandleAsync).PostFields = DeleteAccount.Fields);
+            routes.MapAccountPage("/accounts/delete/", deletion.ShowAsync);
+        }
         Own("/second_factor/recovery_codes/", "Recovery Codes", view => view.Post(factors.RecoveryCodesAsync).PostFields = SecondFactorPages.RecoveryFields);
         routes.MapOpenPage("/accounts/register/", services.GetRequiredService<SignUpPage>().ShowAsync);
         routes.MapAccountPage("/accounts/profile/", profile.ShowAsync);

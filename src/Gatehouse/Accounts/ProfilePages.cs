@@ -42,6 +42,7 @@ internal sealed class ProfilePages(Db db, UserModel model, EmailVerification ema
             <li><a href="/accounts/sessions/">Sessions and devices</a></li>
             <li><a href="/accounts/tokens/">Tokens</a></li>
             <li><a href="{HtmlPage.Escape(options.OAuth.Path)}authorized_tokens/">Applications that act for you</a></li>
+            {(options.UserModel.IsDjangosOwn ? "<li><a href=\"/accounts/delete/\">Delete my account</a></li>" : "")}
             </ul>
             <form method="post" action="/accounts/logout/">
             {PageForm.CsrfField(http)}

@@ -67,7 +67,7 @@ internal sealed class SecondFactorPages(SecondFactors factors, SecondFactorStep 
             var password = form.Password("password");
             var code = form.Text("otp", 20);
             await AccountPages.CheckPasswordAsync(http, form, user, "password", password, WrongPassword);
-            if (form.IsValid) await CheckCodeAsync(http, user, form, code);
+            if (form.IsValid) await AccountPages.CheckCodeAsync(http, form, user, code);
             if (form.IsValid && form.Value("action") == "recovery_codes")
             {
                 var codes = await factors.RenewRecoveryCodesAsync(user.Id, http.RequestAborted);
@@ -87,12 +87,6 @@ internal sealed class SecondFactorPages(SecondFactors factors, SecondFactorStep 
                 form.Input("password", "Password", "password", "current-password"),
                 SecondFactorStep.CodeInput(form),
                 "<button type=\"submit\" class=\"plain\" name=\"action\" value=\"recovery_codes\">New recovery codes</button>\n"));
-    }
-
-    private static async Task CheckCodeAsync(HttpContext http, User user, PageForm form, string code)
-    {
-        var outcome = await http.GetLogins().CheckCodeAsync(http, user, code, http.RequestAborted);
-        if (outcome.Admitted is null) form.Fail("otp", outcome.Refusal == LoginRefusal.TooMany ? AccountPages.TooManyFailures : LoginOutcome.CodeInvalid);
     }
 
     /// <summary>GET /api/accounts/second_factor/ tells whether there is one.</summary>

@@ -156,14 +156,41 @@ public sealed class AdminOperations
             case "oauth2_provider.application":
                 return await ClientStore.DeleteAsync(tx, (long)key);
             case "auth.user":
-                if (known.ContainsKey("oauth2_provider.application"))
-                    foreach (var client in await tx.AllAsync(ClientsOf, ("user", key))) await ClientStore.DeleteAsync(tx, client);
-                foreach (var step in accounts.AlsoWithEachDeletedUser) await step(tx, new UserId((long)key));
-                return await Deletion.Of(row.Model).RunAsync(tx, key, known);
+                return await DeleteUserAsync(tx, new UserId((long)key), known);
             default:
                 return await Deletion.Of(row.Model).RunAsync(tx, key, known);
         }
     }
+
+    private async Task<bool> DeleteUserAsync(Tx tx, UserId user, IReadOnlyDictionary<string, long> known)
+    {
+        if (known.ContainsKey("oauth2_provider.application"))
+            foreach (var client in await tx.AllAsync(ClientsOf, ("user", user))) await ClientStore.DeleteAsync(tx, client);
+        foreach (var step in accounts.AlsoWithEachDeletedUser) await step(tx, user);
+        return await Deletion.Of(AllModels.Find("auth.user")!).RunAsync(tx, user.Number, known);
+    }
+
+    /// <summary>Deletes a user at their own wish, and what goes with them.</summary>
+    /// <returns>False: they are the last active superuser, and nothing is deleted.</returns>
+    internal async Task<bool> DeleteOwnAsync(User user, CancellationToken ct)
+    {
+        var known = await database.ContentTypesAsync(ct);
+        var entry = audit.Of(AuditEvent.Deleted, by: user);
+        return await db.WriteAsync(
+            async tx =>
+            {
+                // Of the last two, who go at the same time, one stays.
+                if (user.IsSuperuser) tx.Lock("superusers");
+                if (user.IsSuperuser && await tx.FirstAsync(OtherSuperuser, ("id", user.Id)) is null) return false;
+                await AuditTrail.WriteAsync(tx, entry is null ? null : entry with { About = $"auth.user {user.Id} {user.Username}", Detail = "Their own account." });
+                await DeleteUserAsync(tx, user.Id, known);
+                return true;
+            },
+            ct);
+    }
+
+    private static readonly Sql<UserId?> OtherSuperuser = new(
+        "SELECT u.id FROM auth_user u WHERE u.is_superuser AND u.is_active AND u.id <> @id LIMIT 1", row => row.UserId(0));
 
     private static readonly Sql<long> ClientsOf = new("SELECT id FROM oauth2_provider_application WHERE user_id = @user", row => row.Int(0));
 

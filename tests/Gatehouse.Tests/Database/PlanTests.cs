@@ -27,6 +27,7 @@ public sealed partial class PlanTests : GatehouseTest
         ["DevicePages.ByUserCode"] = "the same",
         ["JwtUsers.ByEmail"] = "USER_ID_FIELD email: Django's own table has no index on it, and Django goes through it too",
         ["PasswordReset.ByEmail"] = "the same; behind the answer, and ten times in an hour from one network",
+        ["AdminOperations.OtherSuperuser"] = "when a superuser deletes their own account",
         ["PostgresDb"] = "PostgreSQL's words",
         ["PostgresTx"] = "the same",
     };

@@ -77,6 +77,13 @@ public sealed class AccountPagesTests(Chromium chromium) : PagesTest(chromium)
         await LookAsync(page, "token-new");
         await page.GotoAsync("/accounts/tokens/");
         await LookAsync(page, "tokens");
+
+        await page.GotoAsync("/accounts/profile/");
+        await page.GetByText("Delete my account").ClickAsync();
+        await LookAsync(page, "account-delete");
+        await page.GetByLabel("Password").FillAsync("green-hills-far-away");
+        await PressAsync(page, "Delete my account");
+        await LookAsync(page, "account-deleted");
     }
 
     [Theory]

@@ -1,0 +1,73 @@
+using Gatehouse.Administration;
+using Gatehouse.Authentication;
+using Gatehouse.Http;
+using Gatehouse.Sessions;
+using Gatehouse.Users;
+using Gatehouse.Views;
+using Microsoft.AspNetCore.Http;
+
+namespace Gatehouse.Accounts;
+
+/// <summary>
+/// A user deletes their account, with all that the admin site would delete with it. It takes the password and, where there is one, the second
+/// factor: a session alone may be a thief's.
+/// </summary>
+internal sealed class DeleteAccount(AdminOperations operations, SecondFactors factors, SessionLogin login, GatehouseOptions options)
+{
+    private const string WrongPassword = "Your password was entered incorrectly. Please enter it again.";
+    private const string IsLast = "You are the last superuser. Make somebody else one first.";
+
+    public static IReadOnlyList<ViewField> Fields { get; } =
+    [
+        new("current_password", "string", "Present password", Required: true, MaxLength: Crypto.PasswordHashes.MaxPasswordLength),
+        new("otp", "string", "One-time code", Help: "Where there is a second factor."),
+    ];
+
+    /// <summary>POST /api/accounts/me/delete/.</summary>
+    public async Task<IResult> HandleAsync(HttpContext http)
+    {
+        if (http.GetIdentity() is not { User: { } user } caller) return ApiError.PermissionDenied();
+        var (form, error) = await ApiForm.ReadAsync(http, options);
+        if (error is not null) return error;
+        var password = form.Text("current_password", trim: false, maxLength: Crypto.PasswordHashes.MaxPasswordLength);
+        if (form.Error is { } missing) return missing;
+        var outcome = await http.GetLogins().CheckOwnPasswordAsync(http, user, password!, http.RequestAborted);
+        if (outcome.ApiRefusal is { } refusal) return refusal;
+        if (outcome.Admitted is null) return ApiError.Validation("current_password", "Invalid password.");
+        if (await factors.StatusAsync(user.Id, http.RequestAborted) is not null
+            && (await http.GetLogins().CheckCodeAsync(http, user, form.Loose("otp") ?? "", http.RequestAborted)).ApiRefusal is { } wrong) return wrong;
+
+        if (!await operations.DeleteOwnAsync(user, http.RequestAborted)) return ApiError.Validation(options.RestFramework.NonFieldErrorsKey, IsLast);
+        if (caller.Scheme is SessionAuthentication) await login.LogOutAsync(http);
+        return ApiJson.Empty(StatusCodes.Status204NoContent);
+    }
+
+    /// <summary>GET, POST /accounts/delete/.</summary>
+    public async Task<IResult> ShowAsync(HttpContext http, User user)
+    {
+        var (form, error) = await PageForm.ReadAsync(http);
+        if (error is not null) return error;
+        var hasFactor = await factors.StatusAsync(user.Id, http.RequestAborted) is not null;
+        if (form.IsPosted)
+        {
+            var password = form.Password("password");
+            var code = hasFactor ? form.Text("otp", 20) : "";
+            await AccountPages.CheckPasswordAsync(http, form, user, "password", password, WrongPassword);
+            if (form.IsValid && hasFactor) await AccountPages.CheckCodeAsync(http, form, user, code);
+            if (form.IsValid && !await operations.DeleteOwnAsync(user, http.RequestAborted)) form.Fail("", IsLast);
+            if (form.IsValid)
+            {
+                await login.LogOutAsync(http);
+                return AccountPages.Notice("Account deleted", "Your account and what belonged to it are gone.", "/", "Go on");
+            }
+        }
+        return AccountPages.Page(
+            "Delete my account",
+            $"<p>This deletes the account {HtmlPage.Escape(user.Username)} for good: its name and address, its sessions and tokens, and the applications that it registered.</p>\n"
+            + form.Html(
+                "Delete my account",
+                form.Input("password", "Password", "password", "current-password"),
+                hasFactor ? SecondFactorStep.CodeInput(form) : "")
+            + "<p><a href=\"/accounts/profile/\">Keep it</a></p>");
+    }
+}
