@@ -216,7 +216,7 @@ public sealed class SafeFetcherTests : IAsyncLifetime
     {
         server.Answer = OutsideServer.Json("{}");
         var before = HttpClient.DefaultProxy;
-        HttpClient.DefaultProxy = new WebProxy("http://127.0.0.1:1");
+        HttpClient.DefaultProxy = new ProxyFor(new Uri(server.Url("/id")));
         try
         {
             Assert.Null((await Fetcher().GetAsync(server.Url("/id"), Ct)).Failure);
@@ -225,6 +225,16 @@ public sealed class SafeFetcherTests : IAsyncLifetime
         {
             HttpClient.DefaultProxy = before;
         }
+    }
+
+    /// <summary>Of one server only: other tests run meanwhile, in the same process.</summary>
+    private sealed class ProxyFor(Uri only) : IWebProxy
+    {
+        public ICredentials? Credentials { get; set; }
+
+        public Uri GetProxy(Uri destination) => new("http://127.0.0.1:1");
+
+        public bool IsBypassed(Uri host) => host.Host != only.Host || host.Port != only.Port;
     }
 
     // C10
