@@ -37,7 +37,9 @@ internal sealed class DeleteAccount(AdminOperations operations, SecondFactors fa
         if (await factors.StatusAsync(user.Id, http.RequestAborted) is not null
             && (await http.GetLogins().CheckCodeAsync(http, user, form.Loose("otp") ?? "", http.RequestAborted)).ApiRefusal is { } wrong) return wrong;
 
-        if (!await operations.DeleteOwnAsync(user, http.RequestAborted)) return ApiError.Validation(options.RestFramework.NonFieldErrorsKey, IsLast);
+        var done = await operations.DeleteOwnAsync(user, http.RequestAborted);
+        if (done == OwnDeletion.LastSuperuser) return ApiError.Validation(options.RestFramework.NonFieldErrorsKey, IsLast);
+        if (done == OwnDeletion.Gone) return ApiError.NotFound();
         if (caller.Scheme is SessionAuthentication) await login.LogOutAsync(http);
         return ApiJson.Empty(StatusCodes.Status204NoContent);
     }
@@ -54,7 +56,7 @@ internal sealed class DeleteAccount(AdminOperations operations, SecondFactors fa
             var code = hasFactor ? form.Text("otp", 20) : "";
             await AccountPages.CheckPasswordAsync(http, form, user, "password", password, WrongPassword);
             if (form.IsValid && hasFactor) await AccountPages.CheckCodeAsync(http, form, user, code);
-            if (form.IsValid && !await operations.DeleteOwnAsync(user, http.RequestAborted)) form.Fail("", IsLast);
+            if (form.IsValid && await operations.DeleteOwnAsync(user, http.RequestAborted) == OwnDeletion.LastSuperuser) form.Fail("", IsLast);
             if (form.IsValid)
             {
                 await login.LogOutAsync(http);

@@ -171,8 +171,7 @@ public sealed class AdminOperations
     }
 
     /// <summary>Deletes a user at their own wish, and what goes with them.</summary>
-    /// <returns>False: they are the last active superuser, and nothing is deleted.</returns>
-    internal async Task<bool> DeleteOwnAsync(User user, CancellationToken ct)
+    internal async Task<OwnDeletion> DeleteOwnAsync(User user, CancellationToken ct)
     {
         var known = await database.ContentTypesAsync(ct);
         var entry = audit.Of(AuditEvent.Deleted, by: user);
@@ -181,10 +180,10 @@ public sealed class AdminOperations
             {
                 // Of the last two, who go at the same time, one stays.
                 if (user.IsSuperuser) tx.Lock("superusers");
-                if (user.IsSuperuser && await tx.FirstAsync(OtherSuperuser, ("id", user.Id)) is null) return false;
+                if (user.IsSuperuser && await tx.FirstAsync(OtherSuperuser, ("id", user.Id)) is null) return OwnDeletion.LastSuperuser;
+                if (!await DeleteUserAsync(tx, user.Id, known)) return OwnDeletion.Gone;
                 await AuditTrail.WriteAsync(tx, entry is null ? null : entry with { About = $"auth.user {user.Id} {user.Username}", Detail = "Their own account." });
-                await DeleteUserAsync(tx, user.Id, known);
-                return true;
+                return OwnDeletion.Done;
             },
             ct);
     }
@@ -331,3 +330,15 @@ public sealed record ModelError(string Field, string Message);
 /// <param name="Related">Objects that go too.</param>
 /// <param name="Missing">What of these they may not delete: then nothing may be deleted.</param>
 public sealed record DeletionPlan(IReadOnlyList<Doomed> Related, IReadOnlyList<string> Missing);
+
+/// <summary>What came of a user's wish to be deleted.</summary>
+internal enum OwnDeletion
+{
+    Done,
+
+    /// <summary>Somebody was faster: the same request, or the admin site.</summary>
+    Gone,
+
+    /// <summary>They are the last active superuser, and nothing is deleted.</summary>
+    LastSuperuser,
+}

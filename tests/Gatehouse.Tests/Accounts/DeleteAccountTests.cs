@@ -81,6 +81,19 @@ public sealed class DeleteAccountTests : GatehouseTest
     }
 
     [Fact]
+    public async Task Of_64_requests_at_once_one_deletes_the_account()
+    {
+        var token = await Users.TokenAsync(await Users.CreateAsync("alice"));
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, 64).Select(_ => AskAsync(token, new { current_password = TestUsers.PasswordOf("alice") })));
+
+        Assert.Single(answers, answer => (int)answer.StatusCode == 204);
+        // Late: before the password was looked at, or after it.
+        Assert.All(answers, answer => Assert.Contains((int)answer.StatusCode, new[] { 204, 400, 401, 404 }));
+        Assert.Single(Database.Rows("SELECT event FROM gatehouse_audit WHERE event = 'deleted'"));
+    }
+
+    [Fact]
     public async Task No_application_deletes_the_account_of_who_it_acts_for()
     {
         await Users.CreateAsync("alice");
