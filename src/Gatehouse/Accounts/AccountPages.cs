@@ -66,6 +66,15 @@ internal static class AccountPages
         }
     }
 
+    /// <summary>The same for the API, as <c>current_password</c>; null when it is right.</summary>
+    public static async Task<IResult?> PasswordErrorAsync(HttpContext http, User user, ApiForm form)
+    {
+        var password = form.Text("current_password", trim: false, maxLength: Crypto.PasswordHashes.MaxPasswordLength);
+        if (form.Error is { } error) return error;
+        var outcome = await http.GetLogins().CheckOwnPasswordAsync(http, user, password!, http.RequestAborted);
+        return outcome.ApiRefusal ?? (outcome.Admitted is null ? ApiError.Validation("current_password", "Invalid password.") : null);
+    }
+
     /// <summary>A code of the user's second factor, for the same.</summary>
     public static async Task CheckCodeAsync(HttpContext http, PageForm form, User user, string code)
     {

@@ -29,11 +29,7 @@ internal sealed class DeleteAccount(AdminOperations operations, SecondFactors fa
         if (http.GetIdentity() is not { User: { } user } caller) return ApiError.PermissionDenied();
         var (form, error) = await ApiForm.ReadAsync(http, options);
         if (error is not null) return error;
-        var password = form.Text("current_password", trim: false, maxLength: Crypto.PasswordHashes.MaxPasswordLength);
-        if (form.Error is { } missing) return missing;
-        var outcome = await http.GetLogins().CheckOwnPasswordAsync(http, user, password!, http.RequestAborted);
-        if (outcome.ApiRefusal is { } refusal) return refusal;
-        if (outcome.Admitted is null) return ApiError.Validation("current_password", "Invalid password.");
+        if (await AccountPages.PasswordErrorAsync(http, user, form) is { } refused) return refused;
         if (await factors.StatusAsync(user.Id, http.RequestAborted) is not null
             && (await http.GetLogins().CheckCodeAsync(http, user, form.Loose("otp") ?? "", http.RequestAborted)).ApiRefusal is { } wrong) return wrong;
 

@@ -110,7 +110,7 @@ internal sealed class SecondFactorPages(SecondFactors factors, SecondFactorStep 
         var (form, error) = await ApiForm.ReadAsync(http, options);
         if (error is not null) return error;
         if (await factors.StatusAsync(user.Id, http.RequestAborted) is not null) return ApiError.Validation(options.RestFramework.NonFieldErrorsKey, "There is a second factor already.");
-        if (await PasswordErrorAsync(http, user, form) is { } wrong) return wrong;
+        if (await AccountPages.PasswordErrorAsync(http, user, form) is { } wrong) return wrong;
 
         if (form.Loose("otp") is not { } code)
         {
@@ -145,17 +145,9 @@ internal sealed class SecondFactorPages(SecondFactors factors, SecondFactorStep 
         var (form, error) = await ApiForm.ReadAsync(http, options);
         if (error is not null) return error;
         if (await factors.StatusAsync(user.Id, http.RequestAborted) is null) return ApiError.NotFound();
-        if (await PasswordErrorAsync(http, user, form) is { } wrong) return wrong;
+        if (await AccountPages.PasswordErrorAsync(http, user, form) is { } wrong) return wrong;
         var outcome = await http.GetLogins().CheckCodeAsync(http, user, form.Loose("otp") ?? "", http.RequestAborted);
         return outcome.ApiRefusal is { } refusal ? refusal : await then(user);
-    }
-
-    private static async Task<IResult?> PasswordErrorAsync(HttpContext http, User user, ApiForm form)
-    {
-        var password = form.Text("current_password", trim: false, maxLength: Crypto.PasswordHashes.MaxPasswordLength);
-        if (form.Error is { } error) return error;
-        var outcome = await http.GetLogins().CheckOwnPasswordAsync(http, user, password!, http.RequestAborted);
-        return outcome.ApiRefusal ?? (outcome.Admitted is null ? ApiError.Validation("current_password", "Invalid password.") : null);
     }
 
     private static ApiJson Codes(IEnumerable<string> codes) => ApiJson.Write(StatusCodes.Status200OK, json =>

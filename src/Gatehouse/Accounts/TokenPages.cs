@@ -61,11 +61,7 @@ internal sealed class TokenPages(TokenStore tokens, TokenBlacklist blacklist, Ga
         if (http.GetIdentity().User is not { } user) return ApiError.PermissionDenied();
         var (form, error) = await ApiForm.ReadAsync(http, options);
         if (error is not null) return error;
-        var password = form.Text("current_password", trim: false, maxLength: Crypto.PasswordHashes.MaxPasswordLength);
-        if (form.Error is { } missing) return missing;
-        var outcome = await http.GetLogins().CheckOwnPasswordAsync(http, user, password!, http.RequestAborted);
-        if (outcome.ApiRefusal is { } refusal) return refusal;
-        if (outcome.Admitted is null) return ApiError.Validation("current_password", "Invalid password.");
+        if (await AccountPages.PasswordErrorAsync(http, user, form) is { } refused) return refused;
         var key = await tokens.RenewAsync(user.Id, http.RequestAborted);
         return ApiJson.Write(StatusCodes.Status200OK, json =>
         {
