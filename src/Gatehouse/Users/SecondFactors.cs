@@ -125,8 +125,11 @@ internal sealed class SecondFactors(Db db, GatehouseOptions options, TimeProvide
 
     private byte[]? Unseal(UserId user, string stored)
     {
-        var bytes = Convert.FromBase64String(stored);
         var (nonce, tag) = (AesGcm.NonceByteSizes.MaxSize, AesGcm.TagByteSizes.MaxSize);
+        // What nothing here has written opens nothing.
+        var buffer = new byte[stored.Length];
+        if (!Convert.TryFromBase64String(stored, buffer, out var length) || length < nonce + tag) return null;
+        var bytes = buffer[..length];
         var secret = new byte[bytes.Length - nonce - tag];
         foreach (var key in (IEnumerable<string>)[options.SecretKey, .. options.SecretKeyFallbacks])
         {

@@ -72,6 +72,20 @@ public sealed partial class SecondFactorTests : GatehouseTest
             await Http.AskAsync("/api/accounts/profile/", Answers.Basic("alice")).ShouldBeAsync(401, """{"detail":"This account has a second factor and cannot use Basic: get a token."}""");
     }
 
+    [Theory]
+    [InlineData("no base64!")]
+    [InlineData("c2hvcnQ=")]
+    [InlineData("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")]
+    public async Task A_stored_secret_that_is_none_of_ours_lets_nobody_in(string stored)
+    {
+        var secret = await EnableAsync("alice");
+        Database.Execute($"UPDATE gatehouse_totp SET secret = '{stored}'");
+        Clock.Advance(TimeSpan.FromMinutes(1));
+
+        await Http.AskAsync("/api/token/", null, "POST", new { username = "alice", password = TestUsers.PasswordOf("alice"), otp = CodeOf(secret) })
+            .ShouldBeAsync(400, """{"otp":["Invalid one-time code."]}""");
+    }
+
     [Fact]
     public async Task A_password_that_Basic_remembers_is_refused_once_there_is_a_second_factor()
     {
