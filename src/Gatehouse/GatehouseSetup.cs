@@ -1,9 +1,9 @@
 using System.Security.Cryptography;
 using Gatehouse.Crypto;
 using Gatehouse.Database;
+using Gatehouse.Http;
 using Gatehouse.Jwt;
 using Gatehouse.OAuth;
-using Gatehouse.Sessions;
 using Gatehouse.Users;
 using Microsoft.Extensions.Logging;
 

@@ -70,7 +70,7 @@ public class JWTAuthentication : BaseAuthentication
         foreach (var type in classes)
         {
             var wrong = reading.Error;
-            if (wrong is null && type.IsRecorded && tokens.Id(reading.Claims) is { } jti && await blacklist.HasAsync(jti, ct)) wrong = JwtTokens.Blacklisted;
+            if (wrong is null && (type.IsRecorded || !type.ChecksType && tokens.ChecksEveryRefresh) && tokens.Id(reading.Claims) is { } jti && await blacklist.HasAsync(jti, ct)) wrong = JwtTokens.Blacklisted;
             wrong ??= tokens.Refuse(reading.Claims, type);
             if (wrong is null) return (new JwtToken(type, reading.Claims), null);
             (messages ??= []).Add((type, wrong));

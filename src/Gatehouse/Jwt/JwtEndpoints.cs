@@ -86,13 +86,14 @@ internal sealed class JwtEndpoints(
     public static ApiJson Ok(JwtSerializer? more, params ReadOnlySpan<(string Name, string? Value)> members)
     {
         var copy = members.ToArray();
+        var own = more?.Response ?? new Dictionary<string, object?>();
         return ApiJson.Write(StatusCodes.Status200OK, json =>
         {
             json.WriteStartObject();
             foreach (var (name, value) in copy)
-                if (value is not null)
+                if (value is not null && !own.ContainsKey(name))
                     json.WriteString(name, value);
-            foreach (var (name, value) in more?.Response ?? new Dictionary<string, object?>())
+            foreach (var (name, value) in own)
             {
                 json.WritePropertyName(name);
                 JsonSerializer.Serialize(json, value, ApiJson.SerializerOptions);

@@ -177,7 +177,8 @@ public sealed class JwtOptions
 
     /// <summary>
     /// Whether what the stack forgets is asked too: the revoke claim at refresh; the user when a sliding token is refreshed, and that it does
-    /// not outlive its refresh time; the blacklist at verify, whatever the rotation. Null, the default: except under the profile Django.
+    /// not outlive its refresh time; the blacklist at verify, whatever the rotation, and where <c>UntypedToken</c> lets
+    /// tokens of any kind in. Null, the default: except under the profile Django.
     /// </summary>
     public bool? ChecksEveryRefresh { get; set; }
 

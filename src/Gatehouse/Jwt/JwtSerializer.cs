@@ -29,6 +29,6 @@ public sealed class JwtSerializer
     /// </summary>
     public JwtClaims? Claims { get; }
 
-    /// <summary>More members of the answer, after those of simplejwt.</summary>
+    /// <summary>More members of the answer, after those of simplejwt; one of the same name takes its place.</summary>
     public IDictionary<string, object?> Response { get; } = new Dictionary<string, object?>();
 }

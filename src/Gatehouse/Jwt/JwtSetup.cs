@@ -21,7 +21,8 @@ internal static class JwtSetup
         if (options.Leeway < TimeSpan.Zero || options.Leeway > TimeSpan.FromDays(1)) throw Wrong("LEEWAY", "must be between 0 and a day.");
         if (options.AuthHeaderTypes.Count == 0 || options.AuthHeaderTypes.Any(type => type.Length == 0 || type.Any(c => c <= ' ' || c > '~')))
             throw Wrong("AUTH_HEADER_TYPES", "holds the first words of the header, for example [\"Bearer\"].");
-        if (options.AuthHeaderName.Length == 0) throw Wrong("AUTH_HEADER_NAME", "is empty; write HTTP_AUTHORIZATION.");
+        if (options.AuthHeaderName.Length == 0 || !options.AuthHeaderName.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_'))
+            throw Wrong("AUTH_HEADER_NAME", "must be the name of a header; write HTTP_AUTHORIZATION.");
         if (JwtUsers.Fields(root.UserModel) is var fields && !fields.Contains(options.UserIdField))
             throw Wrong("USER_ID_FIELD", $"is {options.UserIdField}; this version can find users by {string.Join(", ", fields)}.");
         foreach (var (name, claim) in new[]
@@ -36,9 +37,9 @@ internal static class JwtSetup
         if (options.Audience.Any(string.IsNullOrEmpty)) throw Wrong("AUDIENCE", "holds an empty text.");
         if (options.MaxTokenLength is < 256 or > 32 * 1024) throw Wrong("MaxTokenLength", "must be between 256 and 32,768.");
         if (options.RememberedSignatures is < 0 or > 1_000_000) throw Wrong("RememberedSignatures", "must be between 0 and 1,000,000.");
-        foreach (var path in new[] { options.Path, options.SlidingPath })
-            if (path.Length > 0 && (!path.StartsWith('/') || !path.EndsWith('/'))) throw Wrong("Path", $"is '{path}'; it begins and ends with a slash.");
-        if (options.Path.Length < 2) throw Wrong("Path", "must name a path of its own, such as /api/token/.");
+        GatehouseSetup.CheckPath("Jwt:Path", options.Path);
+        if (options.SlidingPath.Length > 0) GatehouseSetup.CheckPath("Jwt:SlidingPath", options.SlidingPath);
+        if (options.SlidingPath == options.Path) throw new SettingException("Jwt:SlidingPath must be another path than Jwt:Path; empty, sliding tokens are not served.");
         if (options.RefreshRetryWindow < TimeSpan.Zero || options.RefreshRetryWindow > TimeSpan.FromHours(1)) throw Wrong("RefreshRetryWindow", "must be between 0 and an hour.");
         if ((options.RefreshRetryWindow > TimeSpan.Zero || options.ReuseEndsFamily is true) && !(options.RotateRefreshTokens && options.BlacklistAfterRotation))
             throw Wrong("RefreshRetryWindow and ReuseEndsFamily", "need ROTATE_REFRESH_TOKENS and BLACKLIST_AFTER_ROTATION.");
@@ -54,6 +55,8 @@ internal static class JwtSetup
         if (options.JwkUrl.Length > 0)
         {
             if (IsSecret(options.Algorithm)) throw Wrong("JWK_URL", "is for public keys, and HS has none; set ALGORITHM or take it out.");
+            if (options.VerifyingKey.Length > 0) throw Wrong("VERIFYING_KEY", "has no effect beside JWK_URL, whose keys alone verify; take one of them out.");
+            if (options.VerifyingKeys.Count > 0) throw Wrong("VerifyingKeys", "have no effect beside JWK_URL, whose keys alone verify; publish the former keys there.");
             using var _ = MakeJwkSet(options, TimeProvider.System, NullLogger.Instance);
         }
     }
@@ -63,7 +66,9 @@ internal static class JwtSetup
 
     public static TokenClass[] AuthTokenClasses(JwtOptions options)
     {
-        var classes = options.AuthTokenClasses.Select(name => TokenClass.All.FirstOrDefault(known => known.Name == name[(name.LastIndexOf('.') + 1)..])
+        // A class of the project's own may have the same last name.
+        const string Package = "rest_framework_simplejwt.tokens.";
+        var classes = options.AuthTokenClasses.Select(name => TokenClass.All.FirstOrDefault(known => name == known.Name || name == Package + known.Name)
             ?? throw Wrong("AUTH_TOKEN_CLASSES", $"names '{name}'; write {string.Join(", ", TokenClass.All.Select(known => known.Name))}.")).ToArray();
         return classes.Length > 0 ? classes : throw Wrong("AUTH_TOKEN_CLASSES", "is empty: no token would be accepted.");
     }
@@ -108,7 +113,8 @@ internal static class JwtSetup
         foreach (var (former, at) in options.VerifyingKeys.Select((key, at) => (key, at)))
             keys.Add(Parse($"VerifyingKeys[{at}]", former.Algorithm.Length > 0 ? former.Algorithm : options.Algorithm, former.Key, former.Id));
         if (keys.Select(key => (key.Algorithm, key.Id)).Distinct().Count() < keys.Count) throw Wrong("VerifyingKeys", "holds a key twice, or two keys of one name.");
-        return new SigningKeys(keys, options.IgnoreUnknownKeyId ?? root.Profile == Profile.Django, remote);
+        // Whoever verifies by published keys finds a key by its name alone: this server too.
+        return new SigningKeys(keys, options.IgnoreUnknownKeyId ?? root.Profile == Profile.Django, remote, namesKeys: remote is null ? null : true);
     }
 
     private static bool Fit(SigningKey signer, SigningKey verifier)

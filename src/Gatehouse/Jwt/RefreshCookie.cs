@@ -10,13 +10,14 @@ namespace Gatehouse.Jwt;
 internal sealed class RefreshCookie(GatehouseOptions options)
 {
     private readonly RefreshCookieOptions cookie = options.Jwt.RefreshCookie;
+    private readonly TrustedOrigins trusted = new(options.Csrf.TrustedOrigins);
 
     /// <summary>Refuses what does not say that it comes from a page of ours; null without the cookie mode.</summary>
     public IResult? Refuse(HttpContext http)
     {
         if (!cookie.Enabled) return null;
         var origin = http.Request.Headers.Origin.ToString();
-        return origin.Length > 0 && (origin == RequestHost.Origin(http, options) || options.Csrf.TrustedOrigins.Contains(origin))
+        return origin.Length > 0 && (origin == RequestHost.Origin(http, options) || trusted.Allows(origin))
             ? null
             : ApiError.PermissionDenied($"CSRF Failed: Origin checking failed - {(origin.Length > 0 ? LogText.Clean(origin) : "none")} does not match any trusted origins.");
     }

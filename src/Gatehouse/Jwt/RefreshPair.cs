@@ -41,8 +41,11 @@ internal static class RefreshPair
             && await jwt.ReadAsync(same, TokenClass.Refresh, http.RequestAborted) is { Token: { } successor, Error: null })
         {
             var now = jwt.Now;
-            var access = jwt.Tokens.Write(jwt.Tokens.AccessOf(JwtClaims.Of(successor.Claims), now));
-            return jwt.Give(null, ("access", access), ("refresh", jwt.Cookie.Keep(http, jwt.Recorded(successor, same), now)));
+            var claims = JwtClaims.Of(successor.Claims);
+            var serializer = new JwtSerializer(http, user, token, claims);
+            if (jwt.Options.TokenRefreshSerializer is { } hook) await hook(serializer);
+            var access = jwt.Tokens.Write(jwt.Tokens.AccessOf(claims, now));
+            return jwt.Give(serializer, ("access", access), ("refresh", jwt.Cookie.Keep(http, jwt.Recorded(successor, same), now)));
         }
         return jwt.Refuse(JwtError.InvalidToken(JwtTokens.Blacklisted));
     }

@@ -31,7 +31,7 @@ public sealed class TokenBlacklist
         this.clock = clock;
         this.log = log;
         options = root.Jwt;
-        TracksFamilies = options.ReuseEndsFamily ?? (options.RefreshRetryWindow > TimeSpan.Zero || root.Profile == Profile.Strict);
+        TracksFamilies = options.BlacklistAfterRotation && (options.ReuseEndsFamily ?? (options.RefreshRetryWindow > TimeSpan.Zero || root.Profile == Profile.Strict));
     }
 
     /// <summary>Whether the database has the tables; known once the server has started.</summary>
@@ -157,6 +157,8 @@ public sealed class TokenBlacklist
     {
         if (!IsInstalled) return Rotation.Done;
         var userId = user?.Id;
+        // An inactive user who got here has been let in by a setting or by the host's own rule; an active one must still be active.
+        var mustBeActive = user is { IsActive: true } && (options.CheckUserIsActive || options.UserAuthenticationRule is not null);
         var entry = Entry(AuditEvent.TokenRefreshed, next, user);
         var family = TracksFamilies ? await db.FirstAsync(FamilyOf, ct, ("jti", old.Jti)) ?? old.Jti : null;
         return await db.WriteAsync(
@@ -186,10 +188,10 @@ public sealed class TokenBlacklist
         }
 
         async Task<bool> EndOnceAsync(Tx tx) => await tx.RunAsync(
-            EndForRotation, ("now", now), ("jti", old.Jti), ("user", userId), ("active", options.CheckUserIsActive), ("same", options.CheckRevokeToken), ("password", user?.Password)) == 1;
+            EndForRotation, ("now", now), ("jti", old.Jti), ("user", userId), ("active", mustBeActive), ("same", options.CheckRevokeToken), ("password", user?.Password)) == 1;
 
         async Task<bool> IsGoodAsync(Tx tx) => await tx.FirstAsync(
-            GoodForRotation, ("jti", old.Jti), ("user", userId), ("active", options.CheckUserIsActive), ("same", options.CheckRevokeToken), ("password", user?.Password)) is not null;
+            GoodForRotation, ("jti", old.Jti), ("user", userId), ("active", mustBeActive), ("same", options.CheckRevokeToken), ("password", user?.Password)) is not null;
     }
 
     /// <summary>
@@ -201,8 +203,10 @@ public sealed class TokenBlacklist
         if (!TracksFamilies || !IsInstalled || await db.FirstAsync(RotationOf, ct, ("jti", jti)) is not { } rotated) return null;
 
         var now = clock.GetUtcNow();
-        var since = Micros(now) - rotated.At;
-        if (since >= 0 && since <= (long)options.RefreshRetryWindow.TotalMicroseconds && await db.FirstAsync(LiveSuccessor, ct, ("jti", rotated.Successor)) is { } same)
+        // Whichever way it points: the other server's clock, which wrote that time, may be a little ahead.
+        var since = Math.Abs(Micros(now) - rotated.At);
+        var window = (long)options.RefreshRetryWindow.TotalMicroseconds;
+        if (window > 0 && since <= window && await db.FirstAsync(LiveSuccessor, ct, ("jti", rotated.Successor)) is { } same)
             return same;
 
         // Whoever sends it is not known to be its user.
@@ -274,10 +278,13 @@ public sealed class TokenBlacklist
             SELECT 1 FROM token_blacklist_outstandingtoken o JOIN token_blacklist_blacklistedtoken b ON b.token_id = o.id WHERE o.jti = @jti)
         """;
 
-    private static readonly Sql EndAllOfUser = new("""
+    // PostgreSQL: what a sweep is about to delete is waited for, and then it is gone; otherwise the whole would fail for want of it.
+    private static readonly Sql EndAllOfUser = new(EndAll(""), postgres: EndAll(" ORDER BY id FOR KEY SHARE"));
+
+    private static string EndAll(string locked) => $"""
         INSERT INTO token_blacklist_blacklistedtoken (blacklisted_at, token_id)
-        SELECT @now, id FROM token_blacklist_outstandingtoken WHERE user_id = @user ON CONFLICT (token_id) DO NOTHING
-        """);
+        SELECT @now, id FROM token_blacklist_outstandingtoken WHERE user_id = @user{locked} ON CONFLICT (token_id) DO NOTHING
+        """;
 
     // The first rotation of a token that has no row yet begins a family with its name.
     private static readonly Sql NoteRotated = new("""

@@ -1,3 +1,4 @@
+using Gatehouse.Administration;
 using Gatehouse.AuthTokens;
 using Gatehouse.Jwt;
 using Gatehouse.OAuth.Tokens;
@@ -18,9 +19,12 @@ public sealed class RaceTests : JwtTest
         SELECT count(*) || '' FROM token_blacklist_outstandingtoken o WHERE NOT EXISTS (SELECT 1 FROM token_blacklist_blacklistedtoken b WHERE b.token_id = o.id)
         """;
 
+    private const string All = "SELECT jti FROM token_blacklist_outstandingtoken ORDER BY id";
+
     private static readonly int Rounds = RoundsOr(4);
 
     private TestServer second = null!;
+    private TestServer[] pair = [];
 
     protected override void Configure(GatehouseOptions options)
     {
@@ -39,25 +43,173 @@ public sealed class RaceTests : JwtTest
     {
         await base.StartAsync();
         second = await StartServerAsync();
+        pair = [Server, second];
     }
 
-    private TestServer Either(int i) => i % 2 == 0 ? Server : second;
+    private TestServer Either(int i) => pair[i % 2];
 
+    /// <summary>So many tokens of one user, one after the other: logins at once would wait for the hash.</summary>
+    private async Task<List<string>> TokensAsync(string username, int count = 64)
+    {
+        var tokens = new List<string>();
+        for (var i = 0; i < count; i++) tokens.Add((await ObtainAsync(username, Either(i))).Refresh);
+        return tokens;
+    }
+
+    /// <summary>Refreshes all at once, and in their midst does what ends them.</summary>
+    /// <returns>The successors of those that came before it.</returns>
+    private async Task<List<string>> RefreshWhileAsync(List<string> tokens, Func<Task> end)
+    {
+        var refreshing = tokens[..32].Select((token, i) => RefreshAsync(token, Either(i))).ToList();
+        var ending = end();
+        refreshing.AddRange(tokens[32..].Select((token, i) => RefreshAsync(token, Either(i))));
+        var answers = await Task.WhenAll(refreshing);
+        await ending;
+        Assert.All(answers, answer => Assert.Contains((int)answer.StatusCode, new[] { 200, 401 }));
+        var successors = new List<string>();
+        foreach (var answer in answers.Where(answer => (int)answer.StatusCode == 200)) successors.Add((await PairAsync(answer)).Refresh);
+        return successors;
+    }
+
+    // R11
     [Fact]
-    public async Task Whatever_is_made_while_a_user_is_logged_out_everywhere_no_old_token_has_a_live_child()
+    public async Task Of_64_refreshes_beside_a_logout_everywhere_none_leaves_a_live_token()
     {
         var alice = await Users.CreateAsync("alice");
         for (var round = 0; round < Rounds; round++)
         {
-            var tokens = new List<string>();
-            for (var i = 0; i < 16; i++) tokens.Add((await ObtainAsync("alice")).Refresh);
-
-            var refreshing = tokens.Select((token, i) => RefreshAsync(token, Either(i))).ToList();
-            var ended = Either(round).Get<TokenBlacklist>().LogOutEverywhereAsync(alice.Id, Ct);
-            await Task.WhenAll(refreshing);
-            await ended;
-
+            await RefreshWhileAsync(await TokensAsync("alice"), () => Either(round).Get<TokenBlacklist>().LogOutEverywhereAsync(alice.Id, Ct));
             Assert.Equal(["0"], Database.Rows(Live));
+        }
+    }
+
+    // R11. Without CHECK_REVOKE_TOKEN: the change itself ends them.
+    [Fact]
+    public async Task Of_64_refreshes_beside_a_new_password_none_leaves_a_live_token()
+    {
+        var alice = await Users.CreateAsync("alice");
+        for (var round = 0; round < Rounds; round++)
+        {
+            await RefreshWhileAsync(await TokensAsync("alice"), () => Either(round).Get<UserAccounts>().SetPasswordAsync(alice.Id, TestUsers.PasswordOf("alice"), Ct));
+            Assert.Equal(["0"], Database.Rows(Live));
+        }
+    }
+
+    // R11. Django knows nothing of our locks; what it has committed is seen all the same.
+    [Fact]
+    public async Task Of_64_refreshes_beside_a_password_that_Django_sets_none_is_made_after_it()
+    {
+        var alice = await Users.CreateAsync("alice");
+        pair = [await StartServerAsync(Checks), await StartServerAsync(Checks)];
+        for (var round = 0; round < Rounds; round++)
+        {
+            var before = new List<string>();
+            var successors = await RefreshWhileAsync(
+                await TokensAsync("alice"),
+                async () =>
+                {
+                    await Task.Yield();
+                    await Users.SetPasswordAsync(alice, $"of Django, round {round}");
+                    before = Database.Rows(All);
+                });
+            Assert.Equal(before, Database.Rows(All));
+            foreach (var token in successors) await RefreshAsync(token, Either(round)).ShouldBeAsync(401);
+            await Users.SetPasswordAsync(alice, TestUsers.PasswordOf("alice"));
+        }
+
+        static void Checks(GatehouseOptions options) => options.Jwt.CheckRevokeToken = true;
+    }
+
+    // R11
+    [Fact]
+    public async Task Of_64_refreshes_beside_a_deactivation_none_is_made_after_it()
+    {
+        var alice = await Users.CreateAsync("alice");
+        for (var round = 0; round < Rounds; round++)
+        {
+            var before = new List<string>();
+            var successors = await RefreshWhileAsync(
+                await TokensAsync("alice"),
+                async () =>
+                {
+                    await Task.Yield();
+                    await Users.DeactivateAsync(alice);
+                    before = Database.Rows(All);
+                });
+            Assert.Equal(before, Database.Rows(All));
+            foreach (var token in successors) await RefreshAsync(token, Either(round)).ShouldBeAsync(401);
+            Database.Execute("UPDATE auth_user SET is_active = 1");
+        }
+    }
+
+    // R11
+    [Fact]
+    public async Task Of_64_refreshes_beside_a_deletion_none_is_made_for_nobody()
+    {
+        for (var round = 0; round < Rounds; round++)
+        {
+            var user = await Users.CreateAsync($"user-{round}");
+            var successors = await RefreshWhileAsync(
+                await TokensAsync(user.Username),
+                async () => Assert.Equal(OwnDeletion.Done, await Either(round).Get<AdminOperations>().DeleteOwnAsync(user, Ct)));
+
+            Assert.Empty(Database.Rows($"SELECT jti FROM token_blacklist_outstandingtoken WHERE user_id = {user.Id}"));
+            Assert.Empty(Database.BrokenReferences());
+            foreach (var token in successors) await RefreshAsync(token, Either(round)).ShouldBeAsync(401);
+        }
+    }
+
+    // R2, R15
+    [Fact]
+    public async Task Of_32_refreshes_and_32_blacklistings_of_one_token_one_call_succeeds()
+    {
+        await Users.CreateAsync("alice");
+        for (var round = 0; round < Rounds * 2; round++)
+        {
+            var (_, refresh) = await ObtainAsync("alice");
+            var calls = await Task.WhenAll(Enumerable.Range(0, 64).Select(async i =>
+            {
+                // The order in which they set out changes with the round.
+                var blacklists = (i + round) % 2 == 0;
+                var answer = await PostAsync(blacklists ? "/api/token/blacklist/" : "/api/token/refresh/", new { refresh }, Either(i / 2));
+                return (Blacklists: blacklists, Status: (int)answer.StatusCode);
+            }));
+
+            // There is a window for retries, so several may have got the same pair.
+            Assert.All(calls, call => Assert.Contains(call.Status, new[] { 200, 401 }));
+            var blacklisted = calls.Count(call => call.Blacklists && call.Status == 200);
+            var refreshed = calls.Count(call => !call.Blacklists && call.Status == 200);
+            Assert.True(blacklisted == 1 ? refreshed == 0 : blacklisted == 0 && refreshed >= 1, $"{blacklisted} blacklisted, {refreshed} refreshed");
+            Assert.Equal([blacklisted == 1 ? "0" : "1"], Database.Rows(Live));
+            Database.Execute("DELETE FROM token_blacklist_blacklistedtoken");
+            Database.Execute("DELETE FROM token_blacklist_outstandingtoken");
+        }
+    }
+
+    // R14
+    [Fact]
+    public async Task Rows_that_are_swept_while_their_user_is_logged_out_everywhere_fail_neither()
+    {
+        var alice = await Users.CreateAsync("alice");
+        for (var round = 0; round < Rounds; round++)
+        {
+            Database.Execute($"""
+                WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
+                INSERT INTO token_blacklist_outstandingtoken (token, created_at, expires_at, jti, user_id)
+                SELECT 'x', '2026-01-01 00:00:00', '2026-01-02 00:00:00', 'round {round}, ' || i, {alice.Id} FROM n
+                """);
+            var tokens = await TokensAsync("alice", 8);
+
+            var sweeping = second.Get<TokenBlacklist>().FlushExpiredAsync(ct: Ct);
+            var ended = 0;
+            do ended += await Server.Get<TokenBlacklist>().LogOutEverywhereAsync(alice.Id, Ct);
+            while (!sweeping.IsCompleted);
+
+            Assert.Equal(1000, await sweeping);
+            Assert.InRange(ended, 8, 1008);
+            Assert.Equal(["0"], Database.Rows(Live));
+            Assert.Empty(Database.BrokenReferences());
+            foreach (var token in tokens) await RefreshAsync(token).ShouldBeAsync(401);
         }
     }
 

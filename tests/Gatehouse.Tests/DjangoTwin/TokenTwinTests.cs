@@ -1,5 +1,7 @@
 using System.Text.Json.Nodes;
+using Gatehouse.Crypto;
 using Gatehouse.Tests.Database;
+using Gatehouse.Tests.Jwt;
 using Xunit;
 
 namespace Gatehouse.Tests.DjangoTwin;
@@ -120,6 +122,27 @@ public abstract class TokenTwinTests(Twin twin) : TwinTest(twin)
         Assert.Null(await WhoAsync(side, $"Bearer {tokens![0]}"));
         await RefusedAsync(side, "/api/token/refresh/", (string)tokens[1]!, "Token is expired");
         Assert.Null(await WhoAsync(side, $"Bearer {tokens[2]}"));
+    }
+
+    // The other way: SimpleJwtTokensTests.
+    [Fact]
+    public async Task Tokens_that_Gatehouse_signs_are_good_for_simplejwt_by_every_algorithm()
+    {
+        var made = SimpleJwtTokensTests.Recorded.EnumerateArray().Select(one =>
+        {
+            var algorithm = one.GetProperty("algorithm").GetString()!;
+            var signing = one.GetProperty("signing_key").GetString()!;
+            var codec = new JwtCodec(new SigningKeys([SigningKey.Parse(algorithm, signing)]));
+            return new { algorithm, signing, verifying = one.GetProperty("verifying_key").GetString(), token = codec.Write("""{"token_type":"access","exp":4102444800,"jti":"1","name":"Jörg 😀"}"""u8) };
+        }).ToList();
+
+        var read = await DjangoAsync("""
+            from rest_framework_simplejwt.backends import TokenBackend
+            result = [TokenBackend(one['algorithm'], one['signing'], one['verifying']).decode(one['token'])['name'] for one in given]
+            """, made);
+
+        Assert.Equal(12, made.Count);
+        Assert.All(read!.AsArray(), name => Assert.Equal("Jörg 😀", (string)name!));
     }
 
     // CHECK_REVOKE_TOKEN is on in the twin's settings.

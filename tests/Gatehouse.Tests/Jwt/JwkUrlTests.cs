@@ -1,6 +1,7 @@
 using System.Buffers.Text;
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Gatehouse.Users;
 using Microsoft.AspNetCore.Builder;
@@ -89,6 +90,20 @@ public sealed class JwkUrlTests : JwtTest
         Assert.Equal(401, await StatusAsync(Sign(Access(alice), """{"alg":"HS256","kid":"first"}""", jwk)));
         Assert.Equal(401, await StatusAsync(Sign(Access(alice), """{"alg":"HS256","kid":"first"}""", FirstKey.ExportSubjectPublicKeyInfoPem())));
         Assert.Equal(1, asked);
+    }
+
+    [Fact]
+    public async Task A_server_that_signs_names_its_key_so_that_it_is_found_among_the_published()
+    {
+        var server = await StartServerAsync(options => options.Jwt.SigningKey = FirstKey.ExportPkcs8PrivateKeyPem());
+        var (access, refresh) = await ObtainAsync("alice", server);
+        await server.Http.AskAsync("/jwt/", "Bearer " + access).ShouldBeAsync(401);
+
+        var name = JsonElement.Parse(Base64Url.DecodeFromChars(access.Split('.')[0])).GetProperty("kid").GetString()!;
+        Publish(Jwk(FirstKey, name));
+        Clock.Advance(TimeSpan.FromSeconds(30));
+        await server.Http.AskAsync("/jwt/", "Bearer " + access).ShouldBeAsync(200);
+        await RefreshAsync(refresh, server).ShouldBeAsync(200);
     }
 
     // J4

@@ -173,6 +173,57 @@ public sealed class RotationTests : JwtTest
         Assert.Equal(["1"], Database.Rows(Live));
     }
 
+    // R17. Two servers' clocks are never quite the same.
+    [Fact]
+    public async Task A_clock_that_is_a_little_behind_ends_no_family_within_the_window()
+    {
+        var server = await StartServerAsync(options => options.Jwt.RefreshRetryWindow = TimeSpan.FromSeconds(10));
+        await Users.CreateAsync("alice");
+        var (_, first) = await ObtainAsync("alice", server);
+        Clock.Advance(TimeSpan.FromHours(1));
+        var (_, next) = await PairAsync(await RefreshAsync(first, server));
+
+        // Before the successor's own second it is not good yet, so nothing is given; but nobody is robbed of it either.
+        Clock.Advance(TimeSpan.FromSeconds(-10));
+        await RefreshAsync(first, server).ShouldBeAsync(401, Blacklisted);
+        Clock.Advance(TimeSpan.FromSeconds(10) - TimeSpan.FromMilliseconds(50));
+        Assert.Equal(next, (await PairAsync(await RefreshAsync(first, server))).Refresh);
+        Assert.Equal(["1"], Database.Rows(Live));
+
+        Clock.Advance(TimeSpan.FromMinutes(-30));
+        await RefreshAsync(first, server).ShouldBeAsync(401, Blacklisted);
+        Assert.Equal(["0"], Database.Rows(Live));
+    }
+
+    [Fact]
+    public async Task A_retry_of_a_user_who_was_deactivated_or_has_another_password_gets_nothing()
+    {
+        var server = await StartServerAsync(options => options.Jwt.RefreshRetryWindow = TimeSpan.FromSeconds(10));
+        var alice = await Users.CreateAsync("alice");
+        var (_, first) = await ObtainAsync("alice", server);
+        await RefreshAsync(first, server).ShouldBeAsync(200);
+
+        await Users.DeactivateAsync(alice);
+        await RefreshAsync(first, server).ShouldBeAsync(401);
+        Database.Execute("UPDATE auth_user SET is_active = 1");
+        await RefreshAsync(first, server).ShouldBeAsync(200);
+        await server.Get<UserAccounts>().SetPasswordAsync(alice.Id, TestUsers.PasswordOf("alice"), Ct);
+        await RefreshAsync(first, server).ShouldBeAsync(401, Blacklisted);
+    }
+
+    // R3
+    [Fact]
+    public async Task Under_Strict_a_replay_at_the_very_same_moment_ends_the_family()
+    {
+        var server = await StartServerAsync(options => options.Profile = Profile.Strict);
+        await Users.CreateAsync("alice");
+        var (_, first) = await ObtainAsync("alice", server);
+        var (_, second) = await PairAsync(await RefreshAsync(first, server));
+
+        await RefreshAsync(first, server).ShouldBeAsync(401, Blacklisted);
+        await RefreshAsync(second, server).ShouldBeAsync(401, Blacklisted);
+    }
+
     // R3
     [Fact]
     public async Task After_the_window_a_replay_ends_the_family_and_is_told()
