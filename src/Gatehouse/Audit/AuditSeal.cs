@@ -37,7 +37,7 @@ internal sealed class AuditSeal(Db db, GatehouseOptions options)
         foreach (var row in rows)
         {
             var hash = HashOf(keys[0], row with { Position = ++position, Previous = previous });
-            await tx.RunAsync(Seal, ("position", position), ("previous", previous), ("hash", hash), ("id", row.Id));
+            tx.Also(Seal, ("position", position), ("previous", previous), ("hash", hash), ("id", row.Id));
             previous = hash;
         }
         return rows.Count;

@@ -75,10 +75,15 @@ internal sealed class AuditTrail(Db db, GatehouseOptions options, IHttpContextAc
         user.Identity is { IsAuthenticated: true, Name: { } name } ? new Actor(user.FindFirst(ClaimTypes.NameIdentifier)?.Value ?? "", name) : null;
 
     /// <summary>Writes an entry in the transaction that does it; null is nothing.</summary>
-    public static Task WriteAsync(Tx tx, AuditEntry? entry) => entry is null ? Task.CompletedTask : tx.RunAsync(
-        Insert, ("at", (entry.Now - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond), ("event", NameOf(entry.Event)), ("user_id", LogText.Clean(entry.UserId)),
-        ("username", LogText.Clean(entry.Username)), ("about", LogText.Clean(entry.About)), ("client", LogText.Clean(entry.Client)), ("address", LogText.Clean(entry.Address)),
-        ("detail", LogText.Clean(entry.Detail)));
+    public static Task WriteAsync(Tx tx, AuditEntry? entry)
+    {
+        if (entry is null) return Task.CompletedTask;
+        tx.Also(
+            Insert, ("at", (entry.Now - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond), ("event", NameOf(entry.Event)), ("user_id", LogText.Clean(entry.UserId)),
+            ("username", LogText.Clean(entry.Username)), ("about", LogText.Clean(entry.About)), ("client", LogText.Clean(entry.Client)), ("address", LogText.Clean(entry.Address)),
+            ("detail", LogText.Clean(entry.Detail)));
+        return Task.CompletedTask;
+    }
 
     /// <summary>Writes an entry of what changes nothing else. A power cut may lose it, the end of the process does not.</summary>
     public Task NoteAsync(AuditEntry? entry) =>

@@ -45,7 +45,7 @@ public sealed class TokenStore
 
     /// <summary>The user of a token, active or not; null when nobody has it.</summary>
     public Task<User?> FindUserAsync(string key, CancellationToken ct) =>
-        key.Length > MaxKeyLength ? Task.FromResult<User?>(null) : db.FirstAsync(UserOfKey, ct, ("key", key));
+        key.Length > MaxKeyLength ? Task.FromResult<User?>(null) : db.FindAsync(UserOfKey, ct, ("key", key));
 
     private static readonly Sql<User> UserOfKey = new(
         $"SELECT {User.Columns} FROM authtoken_token t JOIN auth_user u ON u.id = t.user_id WHERE t.key = @key", User.Read);

@@ -29,6 +29,12 @@ internal abstract class Db : IDisposable
     /// <exception cref="DatabaseUnavailableException">Locked for too long, disk full, file or server gone.</exception>
     public abstract Task<T?> FirstAsync<T>(Sql<T> sql, CancellationToken ct, params ReadOnlySpan<(string Name, object? Value)> parameters);
 
+    /// <summary>
+    /// As <see cref="FirstAsync"/>, for what requests look up by an index all the time. PostgreSQL is asked for those of several requests in one
+    /// round trip, so a slow statement would make others wait.
+    /// </summary>
+    public virtual Task<T?> FindAsync<T>(Sql<T> sql, CancellationToken ct, params ReadOnlySpan<(string Name, object? Value)> parameters) => FirstAsync(sql, ct, parameters);
+
     /// <summary>All rows, in the statement's order.</summary>
     public abstract Task<List<T>> AllAsync<T>(Sql<T> sql, CancellationToken ct, params ReadOnlySpan<(string Name, object? Value)> parameters);
 
@@ -113,6 +119,12 @@ internal abstract class Tx
 {
     /// <returns>How many rows were changed: the count that decides what may happen once only.</returns>
     public abstract Task<int> RunAsync(Sql sql, params ReadOnlySpan<(string Name, object? Value)> parameters);
+
+    /// <summary>
+    /// Runs a statement whose outcome decides nothing and that reads nothing back. PostgreSQL: sent along with the next statement, or with the
+    /// commit, so that nobody waits for its answer alone.
+    /// </summary>
+    public abstract void Also(Sql sql, params ReadOnlySpan<(string Name, object? Value)> parameters);
 
     public abstract Task<T?> FirstAsync<T>(Sql<T> sql, params ReadOnlySpan<(string Name, object? Value)> parameters);
 

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Data;
 using System.Runtime.ExceptionServices;
 using System.Security.Cryptography;
 using System.Text;
@@ -21,6 +20,7 @@ internal sealed class PostgresDb : Db
     private static readonly Sql<string> ReadOnly = new("SELECT current_setting('transaction_read_only')", row => row.Text(0));
 
     private readonly NpgsqlDataSource source;
+    private readonly LookUps lookUps;
     private readonly ConcurrentDictionary<Sql, Statement> statements = [];
 
     public PostgresDb(string url)
@@ -33,10 +33,20 @@ internal sealed class PostgresDb : Db
             var target = string.Equals(settings.TargetSessionAttributes, "any", StringComparison.OrdinalIgnoreCase) ? TargetSessionAttributes.Any : TargetSessionAttributes.Primary;
             settings.TargetSessionAttributes = null;
             source = new NpgsqlDataSourceBuilder(settings.ToString()).BuildMultiHost().WithTargetSession(target);
-            return;
         }
-        settings.TargetSessionAttributes = null;
-        source = new NpgsqlDataSourceBuilder(settings.ToString()).Build();
+        else
+        {
+            settings.TargetSessionAttributes = null;
+            source = new NpgsqlDataSourceBuilder(settings.ToString()).Build();
+        }
+        lookUps = new LookUps(source, (command, read) => ReadAsync(
+            Again(command),
+            async reader =>
+            {
+                await read(reader);
+                return true;
+            },
+            CancellationToken.None));
     }
 
     public override string Name { get; }
@@ -46,6 +56,9 @@ internal sealed class PostgresDb : Db
     public override Task<T?> FirstAsync<T>(Sql<T> sql, CancellationToken ct, params ReadOnlySpan<(string Name, object? Value)> parameters) where T : default =>
         ReadAsync(Bind(sql, parameters), reader => FirstAsync(reader, sql.Read, ct), ct);
 
+    public override Task<T?> FindAsync<T>(Sql<T> sql, CancellationToken ct, params ReadOnlySpan<(string Name, object? Value)> parameters) where T : default =>
+        lookUps.FindAsync(Bind(sql, parameters), sql.Read, ct);
+
     public override Task<List<T>> AllAsync<T>(Sql<T> sql, CancellationToken ct, params ReadOnlySpan<(string Name, object? Value)> parameters) =>
         ReadAsync(Bind(sql, parameters), reader => AllAsync(reader, sql.Read, ct), ct);
 
@@ -54,8 +67,8 @@ internal sealed class PostgresDb : Db
         try
         {
             await using var connection = await source.OpenConnectionAsync(ct);
-            await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, ct);
-            return await work(new PostgresTx(this, connection, isDurable: true));
+            // With its connection it ends.
+            return await work(new PostgresTx(this, connection, PostgresTx.BeginSnapshot));
         }
         catch (Exception error) when (Translate(error) is { } unavailable)
         {
@@ -146,11 +159,11 @@ internal sealed class PostgresDb : Db
             try
             {
                 await using var connection = await source.OpenConnectionAsync(ct);
-                // Sent along with the first statement.
-                await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.ReadCommitted, CancellationToken.None);
-                var result = await work(new PostgresTx(this, connection, isDurable));
+                // What is not committed is rolled back when its connection returns to the pool.
+                var tx = new PostgresTx(this, connection, isDurable ? PostgresTx.Begin : PostgresTx.BeginRelaxed);
+                var result = await work(tx);
                 isCommitting = true;
-                await transaction.CommitAsync(CancellationToken.None);
+                await tx.CommitAsync();
                 return result;
             }
             catch (NpgsqlException error)
@@ -250,49 +263,65 @@ internal sealed class PostgresDb : Db
     }
 }
 
-/// <summary>A transaction on PostgreSQL. What <see cref="Lock"/> asks for goes along with the next statement.</summary>
+/// <summary>
+/// A transaction on PostgreSQL, in as few round trips as there are answers to wait for: its beginning, and what <see cref="Lock"/> and
+/// <see cref="Also"/> ask for, go along with the next statement, or with the commit.
+/// </summary>
 internal sealed class PostgresTx : Tx
 {
     private static readonly Sql Exclusive = new("SELECT pg_advisory_xact_lock(@key)");
     private static readonly Sql Shared = new("SELECT pg_advisory_xact_lock_shared(@key)");
-    private static readonly Sql Relaxed = new("SELECT set_config('synchronous_commit', 'off', TRUE)");
+    private static readonly Sql Commit = new("COMMIT");
+
+    public static readonly Sql[] Begin = [new("BEGIN ISOLATION LEVEL READ COMMITTED")];
+    public static readonly Sql[] BeginRelaxed = [.. Begin, new("SET LOCAL synchronous_commit TO off")];
+    public static readonly Sql[] BeginSnapshot = [new("BEGIN ISOLATION LEVEL REPEATABLE READ")];
 
     private readonly PostgresDb db;
     private readonly NpgsqlConnection connection;
     private readonly List<NpgsqlBatchCommand> waiting = [];
+    // How many of those answer with a row.
+    private int answers;
 
-    public PostgresTx(PostgresDb db, NpgsqlConnection connection, bool isDurable)
+    public PostgresTx(PostgresDb db, NpgsqlConnection connection, Sql[] begin)
     {
         (this.db, this.connection) = (db, connection);
-        if (!isDurable) waiting.Add(db.Bind(Relaxed, []));
+        foreach (var sql in begin) Also(sql);
     }
 
-    public override Task<int> RunAsync(Sql sql, params ReadOnlySpan<(string Name, object? Value)> parameters) => RunAsync(Batch(sql, parameters));
+    public override Task<int> RunAsync(Sql sql, params ReadOnlySpan<(string Name, object? Value)> parameters) => RunAsync(Batch(db.Bind(sql, parameters)));
+
+    public override void Also(Sql sql, params ReadOnlySpan<(string Name, object? Value)> parameters) => waiting.Add(db.Bind(sql, parameters));
 
     public override Task<T?> FirstAsync<T>(Sql<T> sql, params ReadOnlySpan<(string Name, object? Value)> parameters) where T : default =>
-        ReadAsync(Batch(sql, parameters), reader => PostgresDb.FirstAsync(reader, sql.Read, CancellationToken.None));
+        ReadAsync(db.Bind(sql, parameters), reader => PostgresDb.FirstAsync(reader, sql.Read, CancellationToken.None));
 
     public override Task<List<T>> AllAsync<T>(Sql<T> sql, params ReadOnlySpan<(string Name, object? Value)> parameters) =>
-        ReadAsync(Batch(sql, parameters), reader => PostgresDb.AllAsync(reader, sql.Read, CancellationToken.None));
+        ReadAsync(db.Bind(sql, parameters), reader => PostgresDb.AllAsync(reader, sql.Read, CancellationToken.None));
 
     public override async Task ScriptAsync(string script)
     {
+        if (waiting.Count > 0) await RunAsync(Batch());
         await using var command = new NpgsqlCommand(script, connection);
         await command.ExecuteNonQueryAsync();
     }
 
     public override void Lock(string name, bool shared = false)
     {
-        var key = BitConverter.ToInt64(SHA256.HashData(Encoding.UTF8.GetBytes(name)));
-        waiting.Add(db.Bind(shared ? Shared : Exclusive, [("key", key)]));
+        Also(shared ? Shared : Exclusive, ("key", BitConverter.ToInt64(SHA256.HashData(Encoding.UTF8.GetBytes(name)))));
+        answers++;
     }
 
-    private NpgsqlBatch Batch(Sql sql, ReadOnlySpan<(string Name, object? Value)> parameters)
+    /// <summary>Commits what was done, and what still waits to be sent.</summary>
+    public Task CommitAsync() => RunAsync(Commit);
+
+    private NpgsqlBatch Batch(params ReadOnlySpan<NpgsqlBatchCommand> last)
     {
         var batch = new NpgsqlBatch(connection);
         foreach (var command in waiting) batch.BatchCommands.Add(command);
+        foreach (var command in last) batch.BatchCommands.Add(command);
         waiting.Clear();
-        batch.BatchCommands.Add(db.Bind(sql, parameters));
+        answers = 0;
         return batch;
     }
 
@@ -305,13 +334,12 @@ internal sealed class PostgresTx : Tx
         }
     }
 
-    private static async Task<T> ReadAsync<T>(NpgsqlBatch batch, Func<NpgsqlDataReader, Task<T>> read)
+    private async Task<T> ReadAsync<T>(NpgsqlBatchCommand command, Func<NpgsqlDataReader, Task<T>> read)
     {
-        await using (batch)
-        {
-            await using var reader = await batch.ExecuteReaderAsync();
-            for (var before = batch.BatchCommands.Count - 1; before > 0; before--) await reader.NextResultAsync();
-            return await read(reader);
-        }
+        var before = answers;
+        await using var batch = Batch(command);
+        await using var reader = await batch.ExecuteReaderAsync();
+        for (; before > 0; before--) await reader.NextResultAsync();
+        return await read(reader);
     }
 }

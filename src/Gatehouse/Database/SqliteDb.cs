@@ -204,6 +204,8 @@ internal sealed class SqliteTx(SqliteSession session) : Tx
     public override Task<int> RunAsync(Sql sql, params ReadOnlySpan<(string Name, object? Value)> parameters) =>
         Task.FromResult(session.Run(sql, parameters));
 
+    public override void Also(Sql sql, params ReadOnlySpan<(string Name, object? Value)> parameters) => session.Run(sql, parameters);
+
     public override Task<T?> FirstAsync<T>(Sql<T> sql, params ReadOnlySpan<(string Name, object? Value)> parameters) where T : default =>
         Task.FromResult(session.First(sql, parameters));
 

@@ -91,7 +91,7 @@ public sealed class TokenBlacklist
         services.GetRequiredService<Sweeper>().RunAsync([services.GetRequiredService<FlushExpired>()], progress, ct);
 
     internal async ValueTask<bool> HasAsync(string jti, CancellationToken ct) =>
-        IsInstalled && await db.FirstAsync(IsBlacklisted, ct, ("jti", jti)) is not null;
+        IsInstalled && await db.FindAsync(IsBlacklisted, ct, ("jti", jti)) is not null;
 
     /// <summary>Records the first token of a login, unless the user's password or standing has changed since it was checked.</summary>
     internal async Task<bool> RecordAsync(User user, NewToken token, DateTimeOffset now, CancellationToken ct)
@@ -160,7 +160,7 @@ public sealed class TokenBlacklist
         // An inactive user who got here has been let in by a setting or by the host's own rule; an active one must still be active.
         var mustBeActive = user is { IsActive: true } && (options.CheckUserIsActive || options.UserAuthenticationRule is not null);
         var entry = Entry(AuditEvent.TokenRefreshed, next, user);
-        var family = TracksFamilies ? await db.FirstAsync(FamilyOf, ct, ("jti", old.Jti)) ?? old.Jti : null;
+        var family = TracksFamilies ? await db.FindAsync(FamilyOf, ct, ("jti", old.Jti)) ?? old.Jti : null;
         return await db.WriteAsync(
             async tx =>
             {
@@ -169,11 +169,11 @@ public sealed class TokenBlacklist
                 var won = options.BlacklistAfterRotation ? await EndIfGoodAsync(tx) : await IsGoodAsync(tx);
                 if (!won) return await tx.FirstAsync(IsBlacklisted, ("jti", old.Jti)) is not null ? Rotation.WasDead : Rotation.UserChanged;
 
-                await tx.RunAsync(Record, ("token", next.Text), ("now", now), ("expires", next.Expires), ("jti", next.Jti), ("user", userId));
+                tx.Also(Record, ("token", next.Text), ("now", now), ("expires", next.Expires), ("jti", next.Jti), ("user", userId));
                 if (TracksFamilies)
                 {
-                    await tx.RunAsync(NoteRotated, ("jti", old.Jti), ("successor", next.Jti), ("rotated", Micros(now)), ("expires", Micros(next.Expires)));
-                    await tx.RunAsync(NoteSuccessor, ("jti", next.Jti), ("old", old.Jti), ("expires", Micros(next.Expires)));
+                    tx.Also(NoteRotated, ("jti", old.Jti), ("successor", next.Jti), ("rotated", Micros(now)), ("expires", Micros(next.Expires)));
+                    tx.Also(NoteSuccessor, ("jti", next.Jti), ("old", old.Jti), ("expires", Micros(next.Expires)));
                 }
                 await AuditTrail.WriteAsync(tx, entry);
                 return Rotation.Done;
@@ -200,7 +200,7 @@ public sealed class TokenBlacklist
     /// </summary>
     internal async Task<string?> RetryAsync(string jti, User? user, CancellationToken ct)
     {
-        if (!TracksFamilies || !IsInstalled || await db.FirstAsync(RotationOf, ct, ("jti", jti)) is not { } rotated) return null;
+        if (!TracksFamilies || !IsInstalled || await db.FindAsync(RotationOf, ct, ("jti", jti)) is not { } rotated) return null;
 
         var now = clock.GetUtcNow();
         // Whichever way it points: the other server's clock, which wrote that time, may be a little ahead.
@@ -258,25 +258,21 @@ public sealed class TokenBlacklist
         SELECT @now, id FROM token_blacklist_outstandingtoken WHERE jti = @jti ON CONFLICT (token_id) DO NOTHING
         """);
 
+    // The row is not locked: whoever deactivates the user at this moment, Django too, is heeded wherever the new token is shown.
     private const string UserIsAsAsked =
         "(CAST(@user AS bigint) IS NULL OR EXISTS (SELECT 1 FROM auth_user u WHERE u.id = @user AND (u.is_active OR NOT @active) AND (u.password = @password OR NOT @same)))";
 
-    private const string UserStaysAsAsked =
-        "(CAST(@user AS bigint) IS NULL OR EXISTS (SELECT 1 FROM auth_user u WHERE u.id = @user AND (u.is_active OR NOT @active) AND (u.password = @password OR NOT @same) FOR SHARE))";
-
-    private static readonly Sql EndForRotation = new(EndIf(UserIsAsAsked), postgres: EndIf(UserStaysAsAsked));
-
-    private static string EndIf(string userIsGood) => $"""
+    private static readonly Sql EndForRotation = new($"""
         INSERT INTO token_blacklist_blacklistedtoken (blacklisted_at, token_id)
-        SELECT @now, o.id FROM token_blacklist_outstandingtoken o WHERE o.jti = @jti AND {userIsGood} ON CONFLICT (token_id) DO NOTHING
-        """;
+        SELECT @now, o.id FROM token_blacklist_outstandingtoken o WHERE o.jti = @jti AND {UserIsAsAsked} ON CONFLICT (token_id) DO NOTHING
+        """);
 
-    private static readonly Sql<long?> GoodForRotation = new(GoodIf(UserIsAsAsked), row => row.Int(0), postgres: GoodIf(UserStaysAsAsked));
-
-    private static string GoodIf(string userIsGood) => $"""
-        SELECT 1 WHERE {userIsGood} AND NOT EXISTS (
+    private static readonly Sql<long?> GoodForRotation = new(
+        $"""
+        SELECT 1 WHERE {UserIsAsAsked} AND NOT EXISTS (
             SELECT 1 FROM token_blacklist_outstandingtoken o JOIN token_blacklist_blacklistedtoken b ON b.token_id = o.id WHERE o.jti = @jti)
-        """;
+        """,
+        row => row.Int(0));
 
     // PostgreSQL: what a sweep is about to delete is waited for, and then it is gone; otherwise the whole would fail for want of it.
     private static readonly Sql EndAllOfUser = new(EndAll(""), postgres: EndAll(" ORDER BY id FOR KEY SHARE"));

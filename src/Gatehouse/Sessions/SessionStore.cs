@@ -27,7 +27,7 @@ internal sealed class SessionStore(Db db, SessionDevices devices, GatehouseOptio
     /// <returns>What the live row of that key holds; null when there is none.</returns>
     public async Task<StoredSession?> LoadAsync(string key, CancellationToken ct)
     {
-        if (key.Length > MaxKeyLength || await db.FirstAsync(Load, ct, ("key", key), ("now", Now)) is not { } text) return null;
+        if (key.Length > MaxKeyLength || await db.FindAsync(Load, ct, ("key", key), ("now", Now)) is not { } text) return null;
         if (text.Length > LongestRemembered) return Decode(text);
         if (decoded.TryGet(text, out var known)) return known;
 

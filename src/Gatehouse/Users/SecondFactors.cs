@@ -23,7 +23,7 @@ internal sealed class SecondFactors(Db db, GatehouseOptions options, TimeProvide
     /// <summary>Looks at a code; one that is right is used up. One statement decides, so that of two who send it at once one gets in.</summary>
     public async Task<FactorVerdict> CheckAsync(User user, string? code, CancellationToken ct)
     {
-        if (await db.FirstAsync(OfUser, ct, ("user", user.Id.ToString())) is not { } stored)
+        if (await db.FindAsync(OfUser, ct, ("user", user.Id.ToString())) is not { } stored)
             return user.IsStaff && options.Accounts.SecondFactorForStaff ? FactorVerdict.NotSetUp : FactorVerdict.Right;
         if (string.IsNullOrWhiteSpace(code)) return FactorVerdict.Missing;
         return await UseAsync(user.Id, stored, code, ct) ? FactorVerdict.Right : FactorVerdict.Wrong;

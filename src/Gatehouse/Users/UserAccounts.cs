@@ -57,11 +57,11 @@ public sealed class UserAccounts
 
     /// <summary>The user of exactly that name, active or not.</summary>
     public async Task<User?> FindAsync(string username, CancellationToken ct) =>
-        username.Length > Username.MaxStoredLength ? null : await db.FirstAsync(ByName, ct, ("username", username));
+        username.Length > Username.MaxStoredLength ? null : await db.FindAsync(ByName, ct, ("username", username));
 
     /// <summary>The user with that key, active or not.</summary>
     public Task<User?> FindAsync(UserId id, CancellationToken ct) =>
-        model.CanBe(id) ? db.FirstAsync(ById, ct, ("id", id)) : Task.FromResult<User?>(null);
+        model.CanBe(id) ? db.FindAsync(ById, ct, ("id", id)) : Task.FromResult<User?>(null);
 
     /// <summary>Whether there is any user at all.</summary>
     internal async Task<bool> AnyAsync(CancellationToken ct) => await db.FirstAsync(One, ct) is not null;

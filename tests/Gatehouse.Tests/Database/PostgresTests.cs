@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Gatehouse.Database;
 using Microsoft.AspNetCore.Http;
+using Npgsql;
 using Xunit;
 
 namespace Gatehouse.Tests.Database;
@@ -127,6 +128,105 @@ public sealed class PostgresTests : IDisposable
 
         Assert.Equal(["6", "6"], database.Rows("SELECT n FROM counts"));
         Assert.True(runs >= 6);
+    }
+
+    [Fact]
+    public async Task Look_ups_that_go_together_each_get_their_own_answer()
+    {
+        database.Execute("CREATE TABLE counts (n bigint PRIMARY KEY, name text NOT NULL)");
+        database.Execute("INSERT INTO counts SELECT n, 'name ' || n FROM generate_series(0, 199) n");
+        var db = database.Open();
+        var find = new Sql<string>("SELECT name FROM counts WHERE n = @n", row => row.Text(0));
+
+        var found = await Task.WhenAll(Enumerable.Range(0, 400).Select(n => db.FindAsync(find, Ct, ("n", n))));
+
+        Assert.Equal(Enumerable.Range(0, 400).Select(n => n < 200 ? $"name {n}" : null), found);
+    }
+
+    [Fact]
+    public async Task A_look_up_that_fails_fails_alone()
+    {
+        database.Execute("CREATE TABLE counts (n bigint PRIMARY KEY)");
+        database.Execute("INSERT INTO counts VALUES (1)");
+        var db = database.Open();
+        var divide = new Sql<long>("SELECT 100 / (@n * n) FROM counts", row => row.Int(0));
+        var unreadable = new Sql<long>("SELECT @n FROM counts", row => row.Int(0) == 7 ? throw new InvalidDataException("seven") : row.Int(0));
+
+        var asked = Enumerable.Range(0, 100).Select(n => n % 2 == 0 ? db.FindAsync(divide, Ct, ("n", n / 2 % 10)) : db.FindAsync(unreadable, Ct, ("n", n / 2 % 10))).ToList();
+        await Task.WhenAll(asked).ContinueWith(_ => { }, TaskScheduler.Default);
+
+        for (var n = 0; n < 100; n++)
+        {
+            var by = n / 2 % 10;
+            if (n % 2 == 0 && by == 0) Assert.Equal("22012", (await Assert.ThrowsAsync<PostgresException>(() => asked[n])).SqlState);
+            else if (n % 2 == 1 && by == 7) await Assert.ThrowsAsync<InvalidDataException>(() => asked[n]);
+            else Assert.Equal(n % 2 == 0 ? 100 / by : by, await asked[n]);
+        }
+    }
+
+    [Fact]
+    public async Task A_look_up_that_was_given_up_before_it_was_sent_ends_and_leaves_the_others()
+    {
+        database.Execute("CREATE TABLE counts (n bigint PRIMARY KEY)");
+        database.Execute("INSERT INTO counts VALUES (1)");
+        var db = database.Open();
+        var find = new Sql<long>("SELECT n FROM counts WHERE n = @n", row => row.Int(0));
+        using var given = new CancellationTokenSource();
+        await given.CancelAsync();
+
+        var asked = Enumerable.Range(0, 100).Select(n => (GivenUp: n % 3 == 0, Answer: db.FindAsync(find, n % 3 == 0 ? given.Token : Ct, ("n", 1)))).ToList();
+
+        foreach (var (givenUp, answer) in asked)
+        {
+            if (givenUp) await Assert.ThrowsAnyAsync<OperationCanceledException>(() => answer);
+            else Assert.Equal(1, await answer);
+        }
+    }
+
+    [Fact]
+    public async Task What_goes_along_with_the_commit_is_done_with_all_else_or_nothing_is()
+    {
+        database.Execute("CREATE TABLE counts (n bigint PRIMARY KEY)");
+        var db = database.Open();
+        var add = new Sql("INSERT INTO counts VALUES (@n)");
+        var count = new Sql<long>("SELECT COUNT(*) FROM counts", row => row.Int(0));
+        var divide = new Sql("INSERT INTO counts VALUES (100 / @n)");
+
+        var seen = await db.WriteAsync(
+            async tx =>
+            {
+                tx.Also(add, ("n", 1));
+                tx.Lock("counts");
+                tx.Also(add, ("n", 2));
+                var so = await tx.FirstAsync(count);
+                tx.Also(add, ("n", 3));
+                return so;
+            },
+            Ct);
+        Assert.Equal(2, seen);
+        Assert.Equal(["1", "2", "3"], database.Rows("SELECT n FROM counts ORDER BY n"));
+
+        var error = await Assert.ThrowsAsync<PostgresException>(() => db.WriteAsync(
+            async tx =>
+            {
+                await tx.RunAsync(add, ("n", 4));
+                tx.Also(divide, ("n", 0));
+                return true;
+            },
+            Ct));
+        Assert.Equal("22012", error.SqlState);
+        await Assert.ThrowsAsync<InvalidDataException>(() => db.WriteAsync<bool>(
+            async tx =>
+            {
+                await tx.RunAsync(add, ("n", 5));
+                throw new InvalidDataException();
+            },
+            Ct));
+        Assert.Equal(["1", "2", "3"], database.Rows("SELECT n FROM counts ORDER BY n"));
+        // Nor is anything left open: the same connections go on.
+        await Task.WhenAll(Enumerable.Range(6, 40).Select(n => db.WriteAsync(tx => tx.RunAsync(add, ("n", n)), Ct)));
+        Assert.Equal(["43"], database.Rows("SELECT COUNT(*) FROM counts"));
+        Assert.Equal(["0"], database.Rows("SELECT COUNT(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%' AND datname = current_database()"));
     }
 
     [Fact]

@@ -22,7 +22,7 @@ internal sealed class ClientStore(Db db)
 
     /// <summary>The same, as it is in the database: nobody else is asked.</summary>
     public async Task<Client?> FindStoredAsync(string? clientId, CancellationToken ct) =>
-        clientId is null or { Length: 0 or > LongestId } ? null : await db.FirstAsync(ById, ct, ("client_id", clientId));
+        clientId is null or { Length: 0 or > LongestId } ? null : await db.FindAsync(ById, ct, ("client_id", clientId));
 
     private static readonly Sql<Client> ById = new($"SELECT {Client.Columns} FROM oauth2_provider_application a WHERE a.client_id = @client_id", Client.Read);
 

@@ -12,7 +12,7 @@ internal sealed class OAuthTokens(Db db, GatehouseOptions options)
 
     /// <summary>The token with its user and client, whatever its state; null when there is none.</summary>
     public Task<AccessToken?> FindAsync(string token, CancellationToken ct) =>
-        token.Length > TokenText.Longest ? Task.FromResult<AccessToken?>(null) : db.FirstAsync(ByChecksum, ct, ("checksum", TokenText.Checksum(token)), ("since", NotBefore));
+        token.Length > TokenText.Longest ? Task.FromResult<AccessToken?>(null) : db.FindAsync(ByChecksum, ct, ("checksum", TokenText.Checksum(token)), ("since", NotBefore));
 
     private static readonly Sql<AccessToken> ByChecksum = new(
         $"""

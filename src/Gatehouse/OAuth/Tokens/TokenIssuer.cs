@@ -48,7 +48,7 @@ internal sealed class TokenIssuer(Db db, IdTokens idTokens, Successors successor
                     ("user", granted.User?.Id), ("now", now), ("source", granted.Previous?.Id), ("id_token", idTokenId), ("resource", TokenText.Resources(resource)));
                 if (refresh is not null)
                 {
-                    await tx.RunAsync(
+                    tx.Also(
                         InsertRefresh, ("token", Stored(refresh)), ("checksum", TokenText.Checksum(refresh)), ("access", id), ("client", client.Id),
                         ("user", granted.User!.Id), ("began", granted.Previous?.Began ?? now), ("now", now), ("family", tokens.Family), ("resource", TokenText.Resources(resource)));
                 }
