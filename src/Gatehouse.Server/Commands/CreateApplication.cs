@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Gatehouse.Audit;
 using Gatehouse.Http;
 using Gatehouse.OAuth;
 using Gatehouse.OAuth.Clients;
@@ -45,7 +46,10 @@ internal static class CreateApplication
             (draft.HashClientSecret, draft.SkipAuthorization) = (!parsed.GetValue(plain), parsed.GetValue(skip));
 
             var wrongUser = await OwnAsync(draft, Text(user), services);
-            var errors = wrongUser is null ? (await registration.CreateAsync(draft, CancellationToken.None)).Errors : [.. registration.Check(draft), wrongUser];
+            var entry = services.GetRequiredService<AuditTrail>().Of(AuditEvent.Added);
+            var errors = wrongUser is not null
+                ? [.. registration.Check(draft), wrongUser]
+                : (await registration.CreateAsync(draft, (tx, key) => AuditTrail.WriteAsync(tx, Client.Tell(entry, key, draft.ToClient(""))), CancellationToken.None)).Errors;
             if (errors.Count > 0)
             {
                 var lines = errors.GroupBy(error => error.Field).Select(field => $"- {field.Key}: [{string.Join(", ", field.Select(error => PythonText.Repr(error.Message)))}]");

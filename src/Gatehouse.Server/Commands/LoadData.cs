@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Gatehouse.Audit;
 using Gatehouse.Database;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -13,13 +14,16 @@ internal static class LoadData
         var command = new Command("loaddata", "Load fixtures, each wholly or not at all.") { files };
         CommandContext.SetAction(command, context, async (parsed, services) =>
         {
-            var fixtures = services.GetRequiredService<Fixtures>();
+            var (fixtures, audit) = (services.GetRequiredService<Fixtures>(), services.GetRequiredService<AuditTrail>());
             var objects = 0;
             var names = parsed.GetValue(files)!;
             foreach (var name in names)
             {
                 await using var stream = name == "-" ? Console.OpenStandardInput() : File.OpenRead(name);
-                objects += await fixtures.LoadAsync(stream, name, Progress.Line("objects read"), CancellationToken.None);
+                var entry = audit.Of(AuditEvent.Loaded);
+                objects += await fixtures.LoadAsync(
+                    stream, name, Progress.Line("objects read"),
+                    (tx, count) => AuditTrail.WriteAsync(tx, entry is null ? null : entry with { About = Path.GetFileName(name), Detail = $"{count} object(s)" }), CancellationToken.None);
             }
             Console.WriteLine($"Installed {objects} object(s) from {names.Length} fixture(s)");
             return 0;

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Gatehouse.Audit;
 using Gatehouse.Database;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -17,12 +18,18 @@ internal static class NotBefore
             var now = services.GetRequiredService<TimeProvider>().GetUtcNow();
             var before = Parse(parsed.GetValue(moment)!, now);
             if (before > now) throw new CommandException("That moment is still to come. Write one that is past, or now.");
+            var entry = services.GetRequiredService<AuditTrail>().Of(AuditEvent.TokensEnded);
             var issued = services.GetServices<IIssued>().ToList();
             var ended = await services.GetRequiredService<Db>().WriteAsync(
                 async tx =>
                 {
                     var all = new List<(string What, int Count)>();
                     foreach (var one in issued) all.AddRange(await one.EndBeforeAsync(tx, before, now));
+                    await AuditTrail.WriteAsync(tx, entry is null ? null : entry with
+                    {
+                        About = "everybody",
+                        Detail = string.Create(CultureInfo.InvariantCulture, $"Issued before {before.UtcDateTime:yyyy-MM-ddTHH:mm:ssZ}: {string.Join(", ", all.Select(one => $"{one.Count} {one.What}"))}"),
+                    });
                     return all;
                 },
                 CancellationToken.None);

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Gatehouse.Audit;
 using Gatehouse.Crypto;
 using Gatehouse.Database;
 using Gatehouse.Http;
@@ -15,7 +16,8 @@ namespace Gatehouse.Accounts;
 /// one is told. A link fits the address that the user had when it was asked for, so of two changes the first that is confirmed wins and ends
 /// the other, and no old link brings an old address back.
 /// </summary>
-internal sealed class EmailVerification(Db db, UserModel model, UserAccounts accounts, ThrottleStore throttles, Outbox outbox, GatehouseOptions options, TimeProvider clock)
+internal sealed class EmailVerification(Db db, UserModel model, UserAccounts accounts, ThrottleStore throttles, Outbox outbox, GatehouseOptions options, AuditTrail audit,
+    TimeProvider clock)
 {
     private readonly Rate? ofUser = options.Accounts.MailThrottleRate is { Length: > 0 } text ? Rate.Parse(text) : null;
     private readonly DjangoSigner signer = new("gatehouse.verify_email", [options.SecretKey, .. options.SecretKeyFallbacks]);
@@ -66,11 +68,15 @@ internal sealed class EmailVerification(Db db, UserModel model, UserAccounts acc
         }
 
         var now = clock.GetUtcNow();
+        // Whoever has the link need not be logged in.
+        var entry = audit.Of(link.Old == link.New ? AuditEvent.EmailVerified : AuditEvent.EmailChanged);
+        if (entry is not null) entry = entry with { About = user.Username, Detail = link.Old == link.New ? "" : "By a link mailed to the new address" };
         var done = await db.WriteAsync(
             async tx =>
             {
                 if (await tx.RunAsync(ChangeSql, ("user", link.User), ("old", link.Old), ("new", link.New)) != 1) return false;
                 await tx.RunAsync(Note, ("user", link.User.ToString()), ("email", link.New), ("now", now));
+                await AuditTrail.WriteAsync(tx, entry);
                 return true;
             },
             http.RequestAborted);

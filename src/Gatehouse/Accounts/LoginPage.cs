@@ -165,7 +165,7 @@ internal sealed class LoginPage(
         }
         if (await steps.ReadAsync(SetUp, step, ct) is { User: { } beginner, Secret: { } secret })
         {
-            if (form.IsValid && await factors.EnableAsync(beginner.Id, secret, code, ct) is { } codes)
+            if (form.IsValid && await factors.EnableAsync(beginner, secret, code, ct) is { } codes)
             {
                 await login.LogInAsync(http, beginner);
                 return AccountPages.Page(

@@ -1,3 +1,4 @@
+using Gatehouse.Audit;
 using Gatehouse.Authentication;
 using Gatehouse.Database;
 using Gatehouse.Http;
@@ -10,7 +11,7 @@ namespace Gatehouse.Accounts;
 /// A user's own names and address, by page and by API. Nothing else is ever taken from a body: a name, a key, a standing that is sent along
 /// is passed over.
 /// </summary>
-internal sealed class ProfilePages(Db db, UserModel model, EmailVerification emails, GatehouseOptions options)
+internal sealed class ProfilePages(Db db, UserModel model, EmailVerification emails, AuditTrail audit, GatehouseOptions options)
 {
     private const int MaxNameLength = 150;
     private const string Taken = "This address cannot be used.";
@@ -117,11 +118,20 @@ internal sealed class ProfilePages(Db db, UserModel model, EmailVerification ema
         var ask = emails.IsOn && email != user.Email && email.Length > 0;
         var now = email != user.Email && !ask;
         var sql = now ? SaveAll : SaveNames;
+        var entry = now ? audit.Of(AuditEvent.EmailChanged, by: user) : null;
         // Of a model without names.
         var saved = sql.Text.Length == 0
-            || await db.WriteAsync(tx => now
-                ? tx.RunAsync(sql, ("user", user.Id), ("first", first), ("last", last), ("old", user.Email), ("new", email))
-                : tx.RunAsync(sql, ("user", user.Id), ("first", first), ("last", last)), ct) == 1;
+            || await db.WriteAsync(
+                async tx =>
+                {
+                    var rows = now
+                        ? await tx.RunAsync(sql, ("user", user.Id), ("first", first), ("last", last), ("old", user.Email), ("new", email))
+                        : await tx.RunAsync(sql, ("user", user.Id), ("first", first), ("last", last));
+                    if (rows != 1) return false;
+                    await AuditTrail.WriteAsync(tx, entry);
+                    return true;
+                },
+                ct);
         if (saved && ask) emails.Ask(user, email);
         return saved;
     }

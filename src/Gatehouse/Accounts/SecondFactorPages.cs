@@ -45,7 +45,7 @@ internal sealed class SecondFactorPages(SecondFactors factors, SecondFactorStep 
             if (owner?.Id != user.Id || kept is null) form.Fail("", Expired);
             else secret = kept;
             await AccountPages.CheckPasswordAsync(http, form, user, "password", password, WrongPassword);
-            if (form.IsValid && await factors.EnableAsync(user.Id, secret, code, http.RequestAborted) is { } codes)
+            if (form.IsValid && await factors.EnableAsync(user, secret, code, http.RequestAborted) is { } codes)
                 return AccountPages.Page("Recovery codes", SecondFactorStep.RecoveryHtml(codes) + "<p><a href=\"/accounts/second_factor/\">I have kept them</a></p>");
             if (form.IsValid) form.Fail("otp", LoginOutcome.CodeInvalid);
         }
@@ -70,12 +70,12 @@ internal sealed class SecondFactorPages(SecondFactors factors, SecondFactorStep 
             if (form.IsValid) await AccountPages.CheckCodeAsync(http, form, user, code);
             if (form.IsValid && form.Value("action") == "recovery_codes")
             {
-                var codes = await factors.RenewRecoveryCodesAsync(user.Id, http.RequestAborted);
+                var codes = await factors.RenewRecoveryCodesAsync(user, http.RequestAborted);
                 return AccountPages.Page("Recovery codes", SecondFactorStep.RecoveryHtml(codes) + "<p><a href=\"/accounts/second_factor/\">I have kept them</a></p>");
             }
             if (form.IsValid)
             {
-                await factors.DisableAsync(user.Id, http.RequestAborted);
+                await factors.DisableAsync(user, http.RequestAborted);
                 return new DjangoRedirect("/accounts/second_factor/");
             }
         }
@@ -126,18 +126,18 @@ internal sealed class SecondFactorPages(SecondFactors factors, SecondFactorStep 
         }
         var (owner, kept) = await steps.ReadAsync(SetUp, form.Loose(SecondFactorStep.Field) ?? "", http.RequestAborted);
         if (owner?.Id != user.Id || kept is null) return ApiError.Validation(SecondFactorStep.Field, "Invalid value");
-        return await factors.EnableAsync(user.Id, kept, code, http.RequestAborted) is { } codes ? Codes(codes) : ApiError.Validation("otp", LoginOutcome.CodeInvalid);
+        return await factors.EnableAsync(user, kept, code, http.RequestAborted) is { } codes ? Codes(codes) : ApiError.Validation("otp", LoginOutcome.CodeInvalid);
     }
 
     /// <summary>DELETE /api/accounts/second_factor/ turns it off.</summary>
     public Task<IResult> DisableAsync(HttpContext http) => WithCodeAsync(http, async user =>
     {
-        await factors.DisableAsync(user.Id, http.RequestAborted);
+        await factors.DisableAsync(user, http.RequestAborted);
         return ApiJson.Empty(StatusCodes.Status204NoContent);
     });
 
     /// <summary>POST /api/accounts/second_factor/recovery_codes/ makes new recovery codes.</summary>
-    public Task<IResult> RecoveryCodesAsync(HttpContext http) => WithCodeAsync(http, async user => Codes(await factors.RenewRecoveryCodesAsync(user.Id, http.RequestAborted)));
+    public Task<IResult> RecoveryCodesAsync(HttpContext http) => WithCodeAsync(http, async user => Codes(await factors.RenewRecoveryCodesAsync(user, http.RequestAborted)));
 
     private async Task<IResult> WithCodeAsync(HttpContext http, Func<User, Task<IResult>> then)
     {

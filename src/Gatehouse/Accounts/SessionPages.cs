@@ -29,14 +29,14 @@ internal sealed class SessionPages(SessionDevices devices, SessionLogin login, U
         {
             if (await FindAsync(user, id, http.RequestAborted) is not { } ended) return HtmlPage.NotFound();
             if (ended.Key == here) await login.LogOutAsync(http);
-            else await devices.EndAsync(ended.Key, http.RequestAborted);
+            else await devices.EndAsync(ended.Key, user, http.RequestAborted);
             return new DjangoRedirect("/accounts/sessions/");
         }
         if (form.IsPosted)
         {
             var password = form.Password("password");
             await AccountPages.CheckPasswordAsync(http, form, user, "password", password, WrongPassword);
-            if (form.IsValid && await accounts.ReplacePasswordAsync(user, password, http.RequestAborted) is { } changed)
+            if (form.IsValid && await accounts.HashAnewAsync(user, password, http.RequestAborted) is { } changed)
             {
                 await login.KeepAsync(http, changed);
                 return AccountPages.Notice("Signed out everywhere else", "Your other sessions and refresh tokens have ended.", "/accounts/profile/", "Your account");
@@ -91,7 +91,7 @@ internal sealed class SessionPages(SessionDevices devices, SessionLogin login, U
     {
         if (http.GetIdentity().User is not { } user) return ApiError.PermissionDenied();
         if (await FindAsync(user, (string)http.Request.RouteValues["id"]!, http.RequestAborted) is not { } session) return ApiError.NotFound();
-        await devices.EndAsync(session.Key, http.RequestAborted);
+        await devices.EndAsync(session.Key, user, http.RequestAborted);
         return ApiJson.Empty(StatusCodes.Status204NoContent);
     }
 
@@ -108,7 +108,7 @@ internal sealed class SessionPages(SessionDevices devices, SessionLogin login, U
         if (form.Error is { } missing) return missing;
         var outcome = await http.GetLogins().CheckOwnPasswordAsync(http, user, password!, http.RequestAborted);
         if (outcome.ApiRefusal is { } refusal) return refusal;
-        if (outcome.Admitted is null || await accounts.ReplacePasswordAsync(user, password!, http.RequestAborted) is not { } changed)
+        if (outcome.Admitted is null || await accounts.HashAnewAsync(user, password!, http.RequestAborted) is not { } changed)
             return ApiError.Validation("current_password", "Invalid password.");
         if (caller.Scheme is SessionAuthentication) await login.KeepAsync(http, changed);
         return ApiJson.Detail("All other sessions have ended.");

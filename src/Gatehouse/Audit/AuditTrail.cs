@@ -16,8 +16,17 @@ internal enum AuditEvent
     /// <summary>A password was refused, at any door.</summary>
     LoginFailed,
     Logout,
+
+    /// <summary>A session, or all others, was ended from another one.</summary>
+    SessionEnded,
     UserCreated,
     PasswordChanged,
+    EmailChanged,
+    EmailVerified,
+    SecondFactorOn,
+    SecondFactorOff,
+    RecoveryCodesRenewed,
+    RecoveryCodeUsed,
     TokenIssued,
     TokenRefreshed,
     TokenRevoked,
@@ -28,10 +37,20 @@ internal enum AuditEvent
     /// <summary>One that was used up came again, and all that came of it was ended.</summary>
     TokenReused,
 
-    // What staff do in the admin site.
+    /// <summary>The same of an authorization code.</summary>
+    CodeReused,
+
+    /// <summary>A user let an application, or a device, act for them.</summary>
+    ConsentGiven,
+    ConsentRefused,
+
+    // What staff do in the admin site, users to their applications, and operators by the command line.
     Added,
     Changed,
     Deleted,
+
+    /// <summary>Fixtures.</summary>
+    Loaded,
     Exported,
 }
 

@@ -57,7 +57,7 @@ public sealed class TokenStore
 
         var now = clock.GetUtcNow();
         var key = AuthToken.NewKey();
-        var entry = await EntryAsync(user, ct);
+        var entry = await EntryAsync(AuditEvent.TokenIssued, user, ct);
         var token = (await db.WriteAsync(
             async tx =>
             {
@@ -75,7 +75,7 @@ public sealed class TokenStore
     {
         var now = clock.GetUtcNow();
         var key = AuthToken.NewKey();
-        var entry = await EntryAsync(user, ct);
+        var entry = await EntryAsync(AuditEvent.TokenIssued, user, ct);
         await db.WriteAsync(
             async tx =>
             {
@@ -89,7 +89,18 @@ public sealed class TokenStore
 
     /// <summary>Ends the user's token.</summary>
     /// <returns>False when there was none.</returns>
-    internal async Task<bool> DeleteAsync(UserId user, CancellationToken ct) => await db.WriteAsync(tx => tx.RunAsync(DeleteOfUser, ("user", user)), ct) > 0;
+    internal async Task<bool> DeleteAsync(UserId user, CancellationToken ct)
+    {
+        var entry = await EntryAsync(AuditEvent.TokenRevoked, user, ct);
+        return await db.WriteAsync(
+            async tx =>
+            {
+                if (await tx.RunAsync(DeleteOfUser, ("user", user)) == 0) return false;
+                await AuditTrail.WriteAsync(tx, entry);
+                return true;
+            },
+            ct);
+    }
 
     /// <summary>When the user's token was made; null when there is none.</summary>
     internal Task<DateTimeOffset?> CreatedAsync(UserId user, CancellationToken ct) => db.FirstAsync(CreatedOfUser, ct, ("user", user));
@@ -98,7 +109,7 @@ public sealed class TokenStore
 
     private static readonly Sql<DateTimeOffset?> CreatedOfUser = new("SELECT created FROM authtoken_token WHERE user_id = @user", row => row.Time(0));
 
-    private async Task<AuditEntry?> EntryAsync(UserId user, CancellationToken ct) => audit.Of(AuditEvent.TokenIssued) is { } entry
+    private async Task<AuditEntry?> EntryAsync(AuditEvent what, UserId user, CancellationToken ct) => audit.Of(what) is { } entry
         ? entry with { About = await db.FirstAsync(NameOfUser, ct, ("user", user)) ?? "", Detail = "API token" }
         : null;
 

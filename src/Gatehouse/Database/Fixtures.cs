@@ -19,10 +19,11 @@ internal sealed partial class Fixtures(Db db, TimeProvider clock, UserModel? use
     /// <param name="json">A list of objects as <c>dumpdata</c> prints them, with or without natural keys.</param>
     /// <param name="name">What messages call the fixture: the file's name.</param>
     /// <param name="progress">Told every 1,000 objects how many have been written.</param>
+    /// <param name="also">Done in the same transaction, with the number of objects; null: nothing.</param>
     /// <param name="ct">Gives up while the fixture is read; once the writing has begun it is completed.</param>
     /// <returns>How many objects were written.</returns>
     /// <exception cref="FixtureException">Something in the fixture is wrong; nothing was written.</exception>
-    public async Task<int> LoadAsync(Stream json, string name, IProgress<int>? progress, CancellationToken ct)
+    public async Task<int> LoadAsync(Stream json, string name, IProgress<int>? progress, Func<Tx, int, Task>? also, CancellationToken ct)
     {
         RequireDjangosUsers();
         var objects = await ReadAsync(json, name, ct);
@@ -32,6 +33,7 @@ internal sealed partial class Fixtures(Db db, TimeProvider clock, UserModel? use
             foreach (var item in objects) await RelateAsync(tx, item, name);
             await CheckReferencesAsync(tx, objects, name);
             foreach (var model in objects.Select(item => item.Model).Distinct().Where(model => model.Key.Kind == FieldKind.Int)) await tx.RunAsync(model.ResetSequence);
+            if (also is not null) await also(tx, objects.Count);
             return objects.Count;
         }, ct);
     }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Gatehouse.Audit;
 using Gatehouse.Crypto;
 using Gatehouse.Database;
 using Gatehouse.Http;
@@ -12,7 +13,7 @@ namespace Gatehouse.Sessions;
 /// From where a user's sessions are used, in a table beside <c>django_session</c>: noted at login and every ten minutes of use, without a
 /// flush of its own and behind the answer.
 /// </summary>
-internal sealed class SessionDevices(Db db, GatehouseOptions options, TimeProvider clock, ILogger<SessionDevices> log)
+internal sealed class SessionDevices(Db db, GatehouseOptions options, AuditTrail audit, TimeProvider clock, ILogger<SessionDevices> log)
 {
     private const int MostNoted = 10_000;
     private const int SweepEvery = 256;
@@ -46,14 +47,20 @@ internal sealed class SessionDevices(Db db, GatehouseOptions options, TimeProvid
     /// <summary>A name for a session that does not let anybody in.</summary>
     public string IdOf(string key) => DjangoSigner.SaltedHmac("gatehouse.session", options.SecretKey, key)[..20];
 
-    /// <summary>Ends a session.</summary>
-    public async Task<bool> EndAsync(string key, CancellationToken ct) => await db.WriteAsync(
-        async tx =>
-        {
-            await tx.RunAsync(DeleteNote, ("key", key));
-            return await tx.RunAsync(DeleteSession, ("key", key)) == 1;
-        },
-        ct);
+    /// <summary>A user ends a session of theirs.</summary>
+    public Task<bool> EndAsync(string key, User by, CancellationToken ct)
+    {
+        var entry = audit.Of(AuditEvent.SessionEnded, by);
+        return db.WriteAsync(
+            async tx =>
+            {
+                await tx.RunAsync(DeleteNote, ("key", key));
+                if (await tx.RunAsync(DeleteSession, ("key", key)) != 1) return false;
+                await AuditTrail.WriteAsync(tx, entry is null ? null : entry with { Detail = "One" });
+                return true;
+            },
+            ct);
+    }
 
     /// <summary>With a new password all sessions are over, and none is noted any more.</summary>
     public static Task<int> ForgetAsync(Tx tx, UserId user) => tx.RunAsync(DeleteOfUser, ("user", user.ToString()));

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using Gatehouse.Audit;
 using Gatehouse.Database;
 using OtpNet;
 
@@ -9,7 +10,7 @@ namespace Gatehouse.Users;
 /// One-time codes from an authenticator app (TOTP, RFC 6238) and recovery codes. Secrets are kept encrypted under a key made from
 /// <c>SECRET_KEY</c>; recovery codes as checksums.
 /// </summary>
-internal sealed class SecondFactors(Db db, GatehouseOptions options, TimeProvider clock)
+internal sealed class SecondFactors(Db db, GatehouseOptions options, AuditTrail audit, TimeProvider clock)
 {
     public const int Digits = 6;
 
@@ -26,7 +27,7 @@ internal sealed class SecondFactors(Db db, GatehouseOptions options, TimeProvide
         if (await db.FindAsync(OfUser, ct, ("user", user.Id.ToString())) is not { } stored)
             return user.IsStaff && options.Accounts.SecondFactorForStaff ? FactorVerdict.NotSetUp : FactorVerdict.Right;
         if (string.IsNullOrWhiteSpace(code)) return FactorVerdict.Missing;
-        return await UseAsync(user.Id, stored, code, ct) ? FactorVerdict.Right : FactorVerdict.Wrong;
+        return await UseAsync(user, stored, code, ct) ? FactorVerdict.Right : FactorVerdict.Wrong;
     }
 
     /// <summary>Whether the user has a second factor, since when, and how many recovery codes are left.</summary>
@@ -44,30 +45,34 @@ internal sealed class SecondFactors(Db db, GatehouseOptions options, TimeProvide
 
     /// <summary>Turns the second factor on, if the code shows that the app has the secret.</summary>
     /// <returns>The recovery codes, which are shown this once; null when the code is wrong or there is a second factor already.</returns>
-    public async Task<IReadOnlyList<string>?> EnableAsync(UserId user, byte[] secret, string code, CancellationToken ct)
+    public async Task<IReadOnlyList<string>?> EnableAsync(User user, byte[] secret, string code, CancellationToken ct)
     {
         if (StepOf(secret, code) is not { } step) return null;
         var codes = NewRecoveryCodes();
         var now = clock.GetUtcNow();
-        var sealed_ = Seal(user, secret);
+        var sealed_ = Seal(user.Id, secret);
+        var entry = audit.Of(AuditEvent.SecondFactorOn, by: user);
         return await db.WriteAsync(
             async tx =>
             {
-                if (await tx.RunAsync(Insert, ("user", user.ToString()), ("secret", sealed_), ("step", step), ("now", now)) != 1) return false;
-                await WriteRecoveryCodesAsync(tx, user, codes);
+                if (await tx.RunAsync(Insert, ("user", user.Id.ToString()), ("secret", sealed_), ("step", step), ("now", now)) != 1) return false;
+                await WriteRecoveryCodesAsync(tx, user.Id, codes);
+                await AuditTrail.WriteAsync(tx, entry);
                 return true;
             },
             ct) ? codes : null;
     }
 
     /// <summary>New recovery codes in place of the old ones.</summary>
-    public async Task<IReadOnlyList<string>> RenewRecoveryCodesAsync(UserId user, CancellationToken ct)
+    public async Task<IReadOnlyList<string>> RenewRecoveryCodesAsync(User user, CancellationToken ct)
     {
         var codes = NewRecoveryCodes();
+        var entry = audit.Of(AuditEvent.RecoveryCodesRenewed, by: user);
         await db.WriteAsync(
             async tx =>
             {
-                await WriteRecoveryCodesAsync(tx, user, codes);
+                await WriteRecoveryCodesAsync(tx, user.Id, codes);
+                await AuditTrail.WriteAsync(tx, entry);
                 return true;
             },
             ct);
@@ -75,28 +80,47 @@ internal sealed class SecondFactors(Db db, GatehouseOptions options, TimeProvide
     }
 
     /// <summary>Turns the second factor off.</summary>
-    public Task DisableAsync(UserId user, CancellationToken ct) => db.WriteAsync(
-        async tx =>
-        {
-            await DeleteAsync(tx, user);
-            return true;
-        },
-        ct);
-
-    /// <summary>All that belongs to a user.</summary>
-    public static async Task DeleteAsync(Tx tx, UserId user)
+    public Task DisableAsync(User user, CancellationToken ct)
     {
-        await tx.RunAsync(DeleteCodes, ("user", user.ToString()));
-        await tx.RunAsync(DeleteTotp, ("user", user.ToString()));
+        var entry = audit.Of(AuditEvent.SecondFactorOff, by: user);
+        return db.WriteAsync(
+            async tx =>
+            {
+                if (!await DeleteAsync(tx, user.Id)) return false;
+                await AuditTrail.WriteAsync(tx, entry);
+                return true;
+            },
+            ct);
     }
 
-    private async Task<bool> UseAsync(UserId user, StoredTotp stored, string code, CancellationToken ct)
+    /// <summary>All that belongs to a user.</summary>
+    /// <returns>Whether there was a second factor.</returns>
+    public static async Task<bool> DeleteAsync(Tx tx, UserId user)
+    {
+        await tx.RunAsync(DeleteCodes, ("user", user.ToString()));
+        return await tx.RunAsync(DeleteTotp, ("user", user.ToString())) == 1;
+    }
+
+    private async Task<bool> UseAsync(User user, StoredTotp stored, string code, CancellationToken ct)
     {
         code = string.Concat(code.Where(c => c is not (' ' or '-'))).ToLowerInvariant();
-        if (code.Length == RecoveryLength)
-            return await db.WriteAsync(tx => tx.RunAsync(UseCode, ("user", user.ToString()), ("checksum", Checksum(user, code))), ct) == 1;
-        if (Unseal(user, stored.Secret) is not { } secret || StepOf(secret, code) is not { } step) return false;
-        return await db.WriteAsync(tx => tx.RunAsync(UseStep, ("user", user.ToString()), ("step", step)), ct) == 1;
+        if (code.Length == RecoveryLength) return await UseRecoveryCodeAsync(user, code, ct);
+        if (Unseal(user.Id, stored.Secret) is not { } secret || StepOf(secret, code) is not { } step) return false;
+        return await db.WriteAsync(tx => tx.RunAsync(UseStep, ("user", user.Id.ToString()), ("step", step)), ct) == 1;
+    }
+
+    private Task<bool> UseRecoveryCodeAsync(User user, string code, CancellationToken ct)
+    {
+        // Worth a line: whoever has lost their phone does this, and whoever has found a list of codes.
+        var entry = audit.Of(AuditEvent.RecoveryCodeUsed, by: user);
+        return db.WriteAsync(
+            async tx =>
+            {
+                if (await tx.RunAsync(UseCode, ("user", user.Id.ToString()), ("checksum", Checksum(user.Id, code))) != 1) return false;
+                await AuditTrail.WriteAsync(tx, entry);
+                return true;
+            },
+            ct);
     }
 
     private long? StepOf(byte[] secret, string code) =>

@@ -191,19 +191,29 @@ public sealed class UserAccounts
 
     /// <summary>The same, with something that is done in the same transaction. No password: nothing matches it.</summary>
     internal async Task<bool> SetPasswordAsync(UserId id, string? password, Func<Tx, Task>? also, CancellationToken ct) =>
-        await SetPasswordAsync(id, old: null, password, also, ct) is not null;
+        await SetPasswordAsync(id, old: null, password, AuditEvent.PasswordChanged, also, ct) is not null;
 
     /// <summary>As <see cref="SetPasswordAsync(UserId, string, CancellationToken)"/>, if the user's password is still the one that was looked at.</summary>
     /// <returns>The user with the new password; null when somebody else has set one meanwhile.</returns>
     internal async Task<User?> ReplacePasswordAsync(User user, string password, CancellationToken ct) =>
-        await SetPasswordAsync(user.Id, user.Password, password, also: null, ct) is { } encoded ? user.WithPassword(encoded) : null;
+        await SetPasswordAsync(user.Id, user.Password, password, AuditEvent.PasswordChanged, also: null, ct) is { } encoded ? user.WithPassword(encoded) : null;
 
-    private async Task<string?> SetPasswordAsync(UserId id, string? old, string? password, Func<Tx, Task>? also, CancellationToken ct)
+    /// <summary>The same password, hashed anew: sessions and tokens end as with another one.</summary>
+    /// <returns>As that of <see cref="ReplacePasswordAsync"/>.</returns>
+    internal async Task<User?> HashAnewAsync(User user, string password, CancellationToken ct) =>
+        await SetPasswordAsync(user.Id, user.Password, password, AuditEvent.SessionEnded, also: null, ct) is { } encoded ? user.WithPassword(encoded) : null;
+
+    private async Task<string?> SetPasswordAsync(UserId id, string? old, string? password, AuditEvent what, Func<Tx, Task>? also, CancellationToken ct)
     {
         var encoded = password is null ? PasswordHashes.MakeUnusable() : await work.RunAsync(() => hashes.Make(password), ct);
         var now = clock.GetUtcNow();
-        var entry = audit.Of(AuditEvent.PasswordChanged);
-        if (entry is not null) entry = entry with { About = (await FindAsync(id, ct))?.Username ?? "", Detail = password is null ? "Taken away" : "" };
+        var entry = audit.Of(what);
+        if (entry is not null)
+        {
+            entry = what == AuditEvent.SessionEnded
+                ? entry with { Detail = "All others" }
+                : entry with { About = (await FindAsync(id, ct))?.Username ?? "", Detail = password is null ? "Taken away" : "" };
+        }
         return await db.WriteAsync(
             async tx =>
             {

@@ -312,7 +312,7 @@ public sealed partial class SecondFactorTests : GatehouseTest
         var secret = Gatehouse.Users.SecondFactors.NewSecret();
         var base32 = Gatehouse.Users.SecondFactors.Base32(secret);
         Secrets.Add(base32);
-        recovery = (await Server.Get<Gatehouse.Users.SecondFactors>().EnableAsync(user.Id, secret, CodeOf(base32), Ct))!;
+        recovery = (await Server.Get<Gatehouse.Users.SecondFactors>().EnableAsync(user, secret, CodeOf(base32), Ct))!;
         foreach (var code in recovery) Secrets.Add(code);
         return base32;
     }

@@ -69,7 +69,7 @@ public sealed class FixturesTests : IAsyncLifetime
         var otherDb = other.Open();
         other.Execute("INSERT INTO auth_user (id, password, is_superuser, username, first_name, last_name, email, is_staff, is_active, date_joined) VALUES (500, '', FALSE, 'somebody', '', '', '', FALSE, TRUE, '2026-01-01 00:00:00')");
 
-        await new Fixtures(otherDb, TimeProvider.System).LoadAsync(Stream(natural), "natural.json", null, Ct);
+        await new Fixtures(otherDb, TimeProvider.System).LoadAsync(Stream(natural), "natural.json", null, null, Ct);
 
         Assert.Contains("""{"model": "admin.logentry", "pk": 1, "fields": {"action_time": "2026-01-01T00:00:00.123Z", "user": ["admin"], "content_type": ["auth", "user"],""", natural, StringComparison.Ordinal);
         Assert.Contains("""{"model": "auth.permission", "fields": {"name": "Can add log entry", "content_type": ["admin", "logentry"], "codename": "add_logentry"}}""", natural, StringComparison.Ordinal);
@@ -224,7 +224,7 @@ public sealed class FixturesTests : IAsyncLifetime
         fixture.Position = 0;
         var reports = new Reports();
 
-        var loaded = await fixtures.LoadAsync(fixture, "many.json", reports, Ct);
+        var loaded = await fixtures.LoadAsync(fixture, "many.json", reports, null, Ct);
 
         Assert.Equal(100_000, loaded);
         Assert.Equal(Enumerable.Range(1, 100).Select(i => i * 1000), reports.All);
@@ -233,7 +233,7 @@ public sealed class FixturesTests : IAsyncLifetime
 
     private static MemoryStream Stream(string json) => new(Encoding.UTF8.GetBytes(json));
 
-    private Task<int> LoadAsync(string json) => fixtures.LoadAsync(Stream(json), "test.json", null, Ct);
+    private Task<int> LoadAsync(string json) => fixtures.LoadAsync(Stream(json), "test.json", null, null, Ct);
 
     private Task<string> DumpAsync(params string[] labels) => DumpAsync(labels, indent: null);
 

@@ -246,7 +246,7 @@ public sealed class ApplicationsTests : OAuthPagesTest
         var draft = registration.NewDraft();
         (draft.ClientType, draft.AuthorizationGrantType, draft.SecretIsOurs) = ("confidential", "client-credentials", true);
 
-        var (id, errors) = await registration.CreateAsync(draft, Ct);
+        var (id, errors) = await registration.CreateAsync(draft, (_, _) => Task.CompletedTask, Ct);
 
         Assert.NotNull(id);
         Assert.Empty(errors);

@@ -1,7 +1,9 @@
 using System.Globalization;
 using System.Text;
+using Gatehouse.Audit;
 using Gatehouse.Database;
 using Gatehouse.Http;
+using Gatehouse.OAuth.Clients;
 using Gatehouse.OAuth.Grants;
 using Gatehouse.OAuth.OpenId;
 using Gatehouse.OAuth.Tokens;
@@ -15,13 +17,19 @@ namespace Gatehouse.OAuth.Authorize;
 /// What a client is told by way of the browser (oauthlib's <c>create_authorization_response</c>): codes, tokens, errors, always by 302, and only
 /// to an address that was checked before.
 /// </summary>
-internal sealed class AuthorizationResponses(Db db, TokenIssuer issuer, IdTokens idTokens, GatehouseOptions root, Counters counters, TimeProvider clock)
+internal sealed class AuthorizationResponses(Db db, TokenIssuer issuer, IdTokens idTokens, GatehouseOptions root, Counters counters, AuditTrail audit, TimeProvider clock)
 {
     private readonly OAuthOptions options = root.OAuth;
 
     /// <summary>The user has agreed. Code and tokens are written, and a pushed request is used up, in one transaction.</summary>
-    public async Task<IResult> GrantAsync(HttpContext http, AuthorizationRequest request, User user)
+    /// <param name="http">The request.</param>
+    /// <param name="request">What was agreed to.</param>
+    /// <param name="user">Who.</param>
+    /// <param name="wasAsked">Whether they said so just now; else nobody had to be asked.</param>
+    public async Task<IResult> GrantAsync(HttpContext http, AuthorizationRequest request, User user, bool wasAsked)
     {
+        var consent = wasAsked ? audit.Of(AuditEvent.ConsentGiven, by: user) : null;
+        if (consent is not null) consent = consent with { Client = request.Client.ClientId, Detail = $"Scope {string.Join(' ', request.Scopes)}" };
         var code = request.WantsCode ? TokenText.New() : null;
         var asked = request.WantsIdToken ? new IdTokenRequest(request.Nonce, request.StoredClaims, code) : null;
         var members = new List<(string Name, string? Value)> { ("code", code) };
@@ -29,7 +37,7 @@ internal sealed class AuthorizationResponses(Db db, TokenIssuer issuer, IdTokens
 
         if (request.WantsToken)
         {
-            var granted = new Granted { User = user, Resource = request.Resource, IdToken = asked, Consume = (tx, tokens) => WriteAsync(tx, request, user, code, tokens.Now) };
+            var granted = new Granted { User = user, Resource = request.Resource, IdToken = asked, Consume = (tx, tokens) => WriteAsync(tx, request, user, code, consent, tokens.Now) };
             if (await issuer.IssueAsync(http, request.Client, granted, request.Scopes, request.Resource) is not { } tokens) return UsedUp(http);
             members.Add(("access_token", tokens.AccessToken));
             members.Add(("expires_in", tokens.ExpiresIn.ToString(CultureInfo.InvariantCulture)));
@@ -46,7 +54,7 @@ internal sealed class AuthorizationResponses(Db db, TokenIssuer issuer, IdTokens
                 async tx =>
                 {
                     var now = clock.GetUtcNow();
-                    if (!await WriteAsync(tx, request, user, code, now)) return false;
+                    if (!await WriteAsync(tx, request, user, code, consent, now)) return false;
                     if (idToken is not null) await IdTokens.SaveAsync(tx, idToken, now);
                     return true;
                 },
@@ -63,9 +71,26 @@ internal sealed class AuthorizationResponses(Db db, TokenIssuer issuer, IdTokens
     }
 
     /// <summary>The user has not agreed.</summary>
-    public async Task<IResult> DenyAsync(HttpContext http, string redirectUri, string? state, string? requestUri)
+    public async Task<IResult> DenyAsync(HttpContext http, Client client, User user, string redirectUri, string? state, string? requestUri)
     {
-        if (requestUri is not null && !await db.WriteAsync(tx => PushedRequests.UseAsync(tx, requestUri, clock.GetUtcNow()), http.RequestAborted)) return UsedUp(http);
+        var refused = audit.Of(AuditEvent.ConsentRefused, by: user);
+        if (refused is not null) refused = refused with { Client = client.ClientId };
+        if (requestUri is null)
+        {
+            await audit.NoteAsync(refused);
+        }
+        else
+        {
+            var used = await db.WriteAsync(
+                async tx =>
+                {
+                    if (!await PushedRequests.UseAsync(tx, requestUri, clock.GetUtcNow())) return false;
+                    await AuditTrail.WriteAsync(tx, refused);
+                    return true;
+                },
+                http.RequestAborted);
+            if (!used) return UsedUp(http);
+        }
         return Refuse(http, new Refusal(new OAuthError("access_denied") { State = state }, redirectUri));
     }
 
@@ -89,9 +114,10 @@ internal sealed class AuthorizationResponses(Db db, TokenIssuer issuer, IdTokens
         return new DjangoRedirect(scheme + RedirectLocation.Of(uri, members, inFragment, issuer)[scheme.Length..]);
     }
 
-    private async Task<bool> WriteAsync(Tx tx, AuthorizationRequest request, User user, string? code, DateTimeOffset now)
+    private async Task<bool> WriteAsync(Tx tx, AuthorizationRequest request, User user, string? code, AuditEntry? consent, DateTimeOffset now)
     {
         if (request.RequestUri is { } uri && !await PushedRequests.UseAsync(tx, uri, now)) return false;
+        await AuditTrail.WriteAsync(tx, consent);
         if (code is null) return true;
         await tx.RunAsync(
             InsertCode, ("code", code), ("expires", now.AddSeconds(options.AuthorizationCodeExpireSeconds)), ("redirect_uri", request.RedirectUri),

@@ -68,7 +68,7 @@ internal sealed class AuthorizeEndpoint(
         if (await IsTooLongAgoAsync(asked.Parameters, user, http.RequestAborted))
             return prompts.Contains("none") ? responses.Refuse(http, Tell(request, new OAuthError("login_required"))) : await LeadToLoginAsync(http, asked);
 
-        if (await IsAgreedAsync(request, asked.Parameters, prompts, user, http.RequestAborted)) return await responses.GrantAsync(http, request, user);
+        if (await IsAgreedAsync(request, asked.Parameters, prompts, user, http.RequestAborted)) return await responses.GrantAsync(http, request, user, wasAsked: false);
         if (request.IsOpenId && prompts.Contains("none")) return responses.Refuse(http, Tell(request, new OAuthError("consent_required")));
         return ConsentPage.Show(http, request, user, scopes.All, options.ConsentBoundToRequest == true ? Bind(http, user) : null);
     }
@@ -111,8 +111,8 @@ internal sealed class AuthorizeEndpoint(
         var granted = Scopes.Split(field("scope"))!;
         if (!granted.All(request.Scopes.Contains)) return Refuse("The form does not belong to this authorization request.");
         return agreed
-            ? await responses.GrantAsync(http, request with { Scopes = granted }, user)
-            : await responses.DenyAsync(http, request.RedirectUri, request.State, request.RequestUri);
+            ? await responses.GrantAsync(http, request with { Scopes = granted }, user, wasAsked: true)
+            : await responses.DenyAsync(http, request.Client, user, request.RedirectUri, request.State, request.RequestUri);
 
         IResult Refuse(string why) => responses.Refuse(http, new Refusal(OAuthError.InvalidRequest(why)));
 
@@ -134,14 +134,14 @@ internal sealed class AuthorizeEndpoint(
         if (!agreed)
         {
             var (target, fatal) = await requests.TargetAsync(parameters, sent, http.RequestAborted);
-            if (target is not var (_, redirectUri)) return responses.Refuse(http, new Refusal(fatal!));
+            if (target is not var (client, redirectUri)) return responses.Refuse(http, new Refusal(fatal!));
             return Resources.Refuse(parameters.All("resource")) is { } misdirected
                 ? responses.Refuse(http, new Refusal(misdirected with { State = parameters["state"] }, redirectUri))
-                : await responses.DenyAsync(http, redirectUri, parameters["state"], asked.RequestUri);
+                : await responses.DenyAsync(http, client, user, redirectUri, parameters["state"], asked.RequestUri);
         }
         var (request, refusal) = await requests.ReadAsync(parameters, sent, asked.RequestUri, http.RequestAborted);
         if (request is null) return responses.Refuse(http, refusal! with { InFragment = ResponseTypes.IsImplicit(parameters["response_type"]) || parameters["response_mode"] == "fragment" });
-        return await responses.GrantAsync(http, request, user);
+        return await responses.GrantAsync(http, request, user, wasAsked: true);
     }
 
     /// <summary>What is asked: in the address, or, where that names one, in a pushed request.</summary>

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Gatehouse.Audit;
 using Gatehouse.Database;
 using Gatehouse.Http;
 using Gatehouse.Users;
@@ -7,7 +8,7 @@ using Microsoft.AspNetCore.Http;
 namespace Gatehouse.OAuth.Clients;
 
 /// <summary>The pages on which people register and keep clients (DOT's <c>ApplicationList</c>, <c>-Registration</c>, <c>-Detail</c>, <c>-Update</c>, <c>-Delete</c>).</summary>
-internal sealed class ApplicationPages(Db db, ClientRegistration registration, ClientSecrets secrets, GatehouseOptions options)
+internal sealed class ApplicationPages(Db db, ClientRegistration registration, ClientSecrets secrets, AuditTrail audit, GatehouseOptions options)
 {
     private const string HashedHelp =
         "The client secret is hashed and can no longer be viewed. To rotate it, enter a new value and copy it before saving; the original secret cannot be recovered.";
@@ -41,7 +42,8 @@ internal sealed class ApplicationPages(Db db, ClientRegistration registration, C
         Fill(draft, form, draft.ClientSecret);
         draft.SecretIsOurs = form["client_secret"] is null;
         draft.UserId = user.Id;
-        var (id, errors) = await registration.CreateAsync(draft, http.RequestAborted);
+        var entry = audit.Of(AuditEvent.Added, by: user);
+        var (id, errors) = await registration.CreateAsync(draft, (tx, key) => AuditTrail.WriteAsync(tx, Client.Tell(entry, key, draft.ToClient(""))), http.RequestAborted);
         return id is { } made ? new DjangoRedirect($"{path}{made}/") : RegisterForm(http, draft, proposed, errors);
     }
 
@@ -87,7 +89,8 @@ internal sealed class ApplicationPages(Db db, ClientRegistration registration, C
         Fill(draft, form, client.ClientSecret);
         // An empty field keeps what it does not show.
         if (!showsStored && draft.ClientSecret.Length == 0) draft.ClientSecret = client.ClientSecret;
-        return await registration.UpdateAsync(client.Id, draft, http.RequestAborted) switch
+        var entry = Client.Tell(audit.Of(AuditEvent.Changed, by: user), client.Id, draft.ToClient(""), ChangesOf(client, draft));
+        return await registration.UpdateAsync(client.Id, draft, tx => AuditTrail.WriteAsync(tx, entry), http.RequestAborted) switch
         {
             null => HtmlPage.NotFound(),
             [] => new DjangoRedirect($"{path}{client.Id}/"),
@@ -100,7 +103,10 @@ internal sealed class ApplicationPages(Db db, ClientRegistration registration, C
     {
         if (await OwnAsync(http, user) is not { } client) return HtmlPage.NotFound();
         if (http.Request.Method is "POST" or "DELETE")
-            return await registration.DeleteAsync(client.Id, http.RequestAborted) ? new DjangoRedirect(path) : HtmlPage.NotFound();
+        {
+            var entry = Client.Tell(audit.Of(AuditEvent.Deleted, by: user), client.Id, client);
+            return await registration.DeleteAsync(client.Id, tx => AuditTrail.WriteAsync(tx, entry), http.RequestAborted) ? new DjangoRedirect(path) : HtmlPage.NotFound();
+        }
         return Page(
             $"Are you sure to delete the application {client}?",
             $"""
@@ -137,6 +143,26 @@ internal sealed class ApplicationPages(Db db, ClientRegistration registration, C
         draft.Algorithm = form["algorithm"] ?? "";
 
         string Text(string name) => PythonText.Strip(form[name] ?? "");
+    }
+
+    /// <summary>For the audit log: which fields, not what is in them.</summary>
+    private static string ChangesOf(Client before, ClientDraft draft)
+    {
+        var after = draft.ToClient(draft.ClientSecret);
+        (string Name, bool IsSame)[] fields =
+        [
+            ("client id", before.ClientId == after.ClientId),
+            ("client secret", before.ClientSecret == after.ClientSecret),
+            ("hash client secret", before.HashClientSecret == after.HashClientSecret),
+            ("client type", before.ClientType == after.ClientType),
+            ("grant type", before.AuthorizationGrantType == after.AuthorizationGrantType),
+            ("name", before.Name == after.Name),
+            ("redirect URIs", before.RedirectUris.SequenceEqual(after.RedirectUris)),
+            ("post logout redirect URIs", before.PostLogoutRedirectUris.SequenceEqual(after.PostLogoutRedirectUris)),
+            ("allowed origins", before.AllowedOrigins.SequenceEqual(after.AllowedOrigins)),
+            ("algorithm", before.Algorithm == after.Algorithm),
+        ];
+        return fields.Where(field => !field.IsSame).Select(field => field.Name).ToList() is { Count: > 0 } changed ? $"Changed {string.Join(", ", changed)}." : "No fields changed.";
     }
 
     private static ClientDraft DraftOf(Client client) => new()

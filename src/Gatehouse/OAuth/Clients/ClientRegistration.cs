@@ -20,14 +20,12 @@ internal sealed class ClientRegistration(Db db, ClientRules rules, ClientSecrets
         return options.Profile != Profile.Django && draft is { ClientType: Client.Confidential, ClientSecret: "" } ? [.. errors, ClientError.Blank("client_secret")] : errors;
     }
 
-    /// <returns>The key of the new client, or what is wrong.</returns>
-    /// <exception cref="Http.OverloadedException">Too many passwords are being hashed.</exception>
-    public Task<(long? Id, IReadOnlyList<ClientError> Errors)> CreateAsync(ClientDraft draft, CancellationToken ct) => CreateAsync(draft, also: null, ct);
-
     /// <param name="draft">What it is to be.</param>
     /// <param name="also">Done in the same transaction.</param>
     /// <param name="ct">Nothing is made when it comes in time.</param>
-    public async Task<(long? Id, IReadOnlyList<ClientError> Errors)> CreateAsync(ClientDraft draft, Func<Tx, long, Task>? also, CancellationToken ct)
+    /// <returns>The key of the new client, or what is wrong.</returns>
+    /// <exception cref="Http.OverloadedException">Too many passwords are being hashed.</exception>
+    public async Task<(long? Id, IReadOnlyList<ClientError> Errors)> CreateAsync(ClientDraft draft, Func<Tx, long, Task> also, CancellationToken ct)
     {
         var errors = Check(draft);
         if (errors.Count > 0) return (null, await WithTakenIdAsync(errors, draft, self: null, ct));
@@ -37,7 +35,7 @@ internal sealed class ClientRegistration(Db db, ClientRules rules, ClientSecrets
             {
                 if (await ClientStore.InsertAsync(tx, draft.ToClient(stored), now) is not { } key) return (long?)null;
                 if (draft.AuthMethod.Length > 0) await ClientAssertions.SaveAsync(tx, key, draft.AuthMethod, draft.Jwks, draft.JwksUri);
-                if (also is not null) await also(tx, key);
+                await also(tx, key);
                 return key;
             },
             ct);
@@ -66,16 +64,11 @@ internal sealed class ClientRegistration(Db db, ClientRules rules, ClientSecrets
 
     /// <param name="id">The client's key.</param>
     /// <param name="draft">All that it is from now on. A secret that is a hash already stays as it is.</param>
+    /// <param name="also">Done in the same transaction.</param>
     /// <param name="ct">Nothing is changed when it comes in time.</param>
     /// <returns>What is wrong; null when there is no such client.</returns>
     /// <exception cref="Http.OverloadedException">Too many passwords are being hashed.</exception>
-    public Task<IReadOnlyList<ClientError>?> UpdateAsync(long id, ClientDraft draft, CancellationToken ct) => UpdateAsync(id, draft, also: null, ct);
-
-    /// <param name="id">The client's key.</param>
-    /// <param name="draft">All that it is from now on.</param>
-    /// <param name="also">Done in the same transaction.</param>
-    /// <param name="ct">Nothing is changed when it comes in time.</param>
-    public async Task<IReadOnlyList<ClientError>?> UpdateAsync(long id, ClientDraft draft, Func<Tx, Task>? also, CancellationToken ct)
+    public async Task<IReadOnlyList<ClientError>?> UpdateAsync(long id, ClientDraft draft, Func<Tx, Task> also, CancellationToken ct)
     {
         var errors = Check(draft);
         if (errors.Count > 0) return await WithTakenIdAsync(errors, draft, id, ct);
@@ -85,7 +78,7 @@ internal sealed class ClientRegistration(Db db, ClientRules rules, ClientSecrets
             {
                 if (await ClientStore.UpdateAsync(tx, id, client, now))
                 {
-                    if (also is not null) await also(tx);
+                    await also(tx);
                     return [];
                 }
                 return await tx.FirstAsync(IdOf, ("id", id)) is null ? null : [ClientError.Taken];
@@ -93,8 +86,18 @@ internal sealed class ClientRegistration(Db db, ClientRules rules, ClientSecrets
             ct);
     }
 
+    /// <param name="id">The client's key.</param>
+    /// <param name="also">Done in the same transaction.</param>
+    /// <param name="ct">Nothing is deleted when it comes in time.</param>
     /// <returns>False when there is no such client.</returns>
-    public Task<bool> DeleteAsync(long id, CancellationToken ct) => db.WriteAsync(tx => ClientStore.DeleteAsync(tx, id), ct);
+    public Task<bool> DeleteAsync(long id, Func<Tx, Task> also, CancellationToken ct) => db.WriteAsync(
+        async tx =>
+        {
+            if (!await ClientStore.DeleteAsync(tx, id)) return false;
+            await also(tx);
+            return true;
+        },
+        ct);
 
     /// <summary>Told beside the other errors, so that one look at the form shows all.</summary>
     private async Task<IReadOnlyList<ClientError>> WithTakenIdAsync(IReadOnlyList<ClientError> errors, ClientDraft draft, long? self, CancellationToken ct) =>

@@ -1,3 +1,4 @@
+using Gatehouse.Audit;
 using Gatehouse.Database;
 using Gatehouse.Http;
 using Gatehouse.OAuth.Clients;
@@ -12,7 +13,7 @@ namespace Gatehouse.OAuth.Device;
 /// Where a person types the code that a device shows, and says yes or no, RFC 8628 §3.3 (DOT's <c>DeviceUserCodeView</c>,
 /// <c>DeviceConfirmView</c>, <c>DeviceGrantStatusView</c>).
 /// </summary>
-internal sealed class DevicePages(Db db, ClientStore clients, Scopes scopes, ThrottleStore throttles, GatehouseOptions options, TimeProvider clock)
+internal sealed class DevicePages(Db db, ClientStore clients, Scopes scopes, ThrottleStore throttles, GatehouseOptions options, AuditTrail audit, TimeProvider clock)
 {
     private readonly OAuthOptions oauth = options.OAuth;
 
@@ -68,8 +69,16 @@ internal sealed class DevicePages(Db db, ClientStore clients, Scopes scopes, Thr
         if (decision.Length == 0) return new EmptyPage(StatusCodes.Status400BadRequest);
 
         // Of a yes and a no at once, one counts.
+        var entry = audit.Of(decision == DeviceGrant.Authorized ? AuditEvent.ConsentGiven : AuditEvent.ConsentRefused, by: user);
+        if (entry is not null) entry = entry with { Client = client.ClientId, Detail = $"A device, scope {grant.Scope}" };
         var decided = await db.WriteAsync(
-            tx => tx.RunAsync(Decide, ("status", decision), ("id", grant.Id), ("user", user.Id), ("now", clock.GetUtcNow())), http.RequestAborted) == 1;
+            async tx =>
+            {
+                if (await tx.RunAsync(Decide, ("status", decision), ("id", grant.Id), ("user", user.Id), ("now", clock.GetUtcNow())) != 1) return false;
+                await AuditTrail.WriteAsync(tx, entry);
+                return true;
+            },
+            http.RequestAborted);
         return decided ? new DjangoRedirect(PathOf(http, "device-grant-status/", grant)) : HtmlPage.NotFound();
     }
 

@@ -1,3 +1,4 @@
+using Gatehouse.Audit;
 using Gatehouse.Database;
 using Gatehouse.OAuth.Clients;
 using Gatehouse.OAuth.Tokens;
@@ -9,7 +10,7 @@ namespace Gatehouse.OAuth.Grants;
 /// A code for tokens, RFC 6749 §4.1.3 (DOT's <c>validate_code</c>). It is used up by one conditional statement in the transaction that writes
 /// the tokens; whoever comes second ends what the first was given (§4.1.2).
 /// </summary>
-internal sealed class AuthorizationCodeGrant(Db db, OAuthOptions options, TimeProvider clock) : IGrant
+internal sealed class AuthorizationCodeGrant(Db db, OAuthOptions options, AuditTrail audit, TimeProvider clock) : IGrant
 {
     private const int LongestCode = 255;
 
@@ -95,13 +96,18 @@ internal sealed class AuthorizationCodeGrant(Db db, OAuthOptions options, TimePr
     {
         var checksum = TokenText.Checksum(code);
         if (options.RevokeOnCodeReuse != true || await db.FirstAsync(ByUsedCode, CancellationToken.None, ("code", checksum), ("client", client.Id)) is null) return OAuthError.InvalidGrant();
+        // Whoever sends it is not known to be its user.
+        var entry = audit.Of(AuditEvent.CodeReused);
         await db.WriteAsync(
             async tx =>
             {
                 if (await tx.FirstAsync(ByUsedCode, ("code", checksum), ("client", client.Id)) is not { } used) return false;
                 await tx.RunAsync(ForgetOne, ("code", checksum));
-                if (await tx.FirstAsync(AccessOf, ("token", used.Token)) is { } access) await OAuthTokens.RevokeAccessAsync(tx, access.Id, clock.GetUtcNow());
+                var access = await tx.FirstAsync(AccessOf, ("token", used.Token));
+                var name = access?.Username ?? (used.Family is { } known ? await tx.FirstAsync(UserOfFamily, ("family", known)) : null);
+                if (access is not null) await OAuthTokens.RevokeAccessAsync(tx, access.Id, clock.GetUtcNow());
                 if (used.Family is { } family) await OAuthTokens.RevokeFamilyAsync(tx, family, clock.GetUtcNow());
+                await AuditTrail.WriteAsync(tx, entry is null ? null : entry with { About = name ?? "", Client = client.ClientId });
                 return true;
             },
             CancellationToken.None);
@@ -133,7 +139,12 @@ internal sealed class AuthorizationCodeGrant(Db db, OAuthOptions options, TimePr
         "SELECT token_checksum, token_family FROM gatehouse_oauth_used_code WHERE code_checksum = @code AND application_id = @client",
         row => new Used(row.Text(0), row.IsNull(1) ? null : Guid.Parse(row.Text(1))));
 
-    private static readonly Sql<Access> AccessOf = new("SELECT id FROM oauth2_provider_accesstoken WHERE token_checksum = @token", row => new Access(row.Int(0)));
+    private static readonly Sql<Access> AccessOf = new(
+        "SELECT t.id, u.username FROM oauth2_provider_accesstoken t LEFT JOIN auth_user u ON u.id = t.user_id WHERE t.token_checksum = @token",
+        row => new Access(row.Int(0), row.TextOrNull(1)));
+
+    private static readonly Sql<string> UserOfFamily = new(
+        "SELECT u.username FROM oauth2_provider_refreshtoken r JOIN auth_user u ON u.id = r.user_id WHERE r.token_family = @family LIMIT 1", row => row.Text(0));
 
     private sealed record Found(
         long Id, DateTimeOffset Expires, string RedirectUri, string Scope, string CodeChallenge, string CodeChallengeMethod, string Nonce, string Claims,
@@ -141,5 +152,5 @@ internal sealed class AuthorizationCodeGrant(Db db, OAuthOptions options, TimePr
 
     private sealed record Used(string Token, Guid? Family);
 
-    private sealed record Access(long Id);
+    private sealed record Access(long Id, string? Username);
 }

@@ -1,3 +1,4 @@
+using Gatehouse.Audit;
 using Gatehouse.Database;
 using Gatehouse.Http;
 using Gatehouse.OAuth.Clients;
@@ -11,7 +12,7 @@ namespace Gatehouse.OAuth.OpenId;
 /// /o/logout/: a client sends its user here to be logged out, OpenID Connect RP-Initiated Logout (DOT's <c>RPInitiatedLogoutView</c>). Nobody is
 /// led anywhere but to an address that the client has registered for it, or home.
 /// </summary>
-internal sealed class RPInitiatedLogout(GatehouseOptions root, ClientStore clients, IdTokens idTokens, SessionLogin login, Db db, TimeProvider clock)
+internal sealed class RPInitiatedLogout(GatehouseOptions root, ClientStore clients, IdTokens idTokens, SessionLogin login, Db db, AuditTrail audit, TimeProvider clock)
 {
     private const string Allow = "GET, POST, PUT, HEAD, OPTIONS";
 
@@ -110,13 +111,17 @@ internal sealed class RPInitiatedLogout(GatehouseOptions root, ClientStore clien
         if (options.OidcRpInitiatedLogoutDeleteTokens && (found.User ?? await login.UserAsync(http)) is { } user)
         {
             var now = clock.GetUtcNow();
+            var entry = audit.Of(AuditEvent.TokensEnded);
+            if (entry is not null) entry = entry with { About = user.Username, Client = found.Client?.ClientId ?? "", Detail = "OAuth, by logout" };
             await db.WriteAsync(
                 async tx =>
                 {
                     tx.Lock(UserAccounts.LockOf(user.Id));
                     await tx.RunAsync(RevokeRefresh, ("now", now), ("user", user.Id));
                     await tx.RunAsync(DeleteIdTokens, ("user", user.Id));
-                    return await tx.RunAsync(DeleteAccess, ("user", user.Id));
+                    if (await tx.RunAsync(DeleteAccess, ("user", user.Id)) == 0) return false;
+                    await AuditTrail.WriteAsync(tx, entry);
+                    return true;
                 },
                 http.RequestAborted);
         }

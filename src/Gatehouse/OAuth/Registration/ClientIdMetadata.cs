@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Gatehouse.Audit;
 using Gatehouse.Database;
 using Gatehouse.Http;
 using Gatehouse.OAuth.Clients;
@@ -18,14 +19,16 @@ internal sealed class ClientIdMetadata
     private readonly ClientRules rules;
     private readonly ClientSecrets secrets;
     private readonly OAuthOptions options;
+    private readonly AuditTrail audit;
     private readonly TimeProvider clock;
     private readonly ILogger<ClientIdMetadata> log;
     private readonly SafeFetcher<Client> fetcher;
 
     public ClientIdMetadata(
-        Db db, ClientStore clients, ClientRules rules, ClientSecrets secrets, OAuthOptions options, Outside outside, TimeProvider clock, ILogger<ClientIdMetadata> log)
+        Db db, ClientStore clients, ClientRules rules, ClientSecrets secrets, OAuthOptions options, Outside outside, AuditTrail audit, TimeProvider clock,
+        ILogger<ClientIdMetadata> log)
     {
-        (this.db, this.clients, this.rules, this.secrets, this.options, this.clock, this.log) = (db, clients, rules, secrets, options, clock, log);
+        (this.db, this.clients, this.rules, this.secrets, this.options, this.audit, this.clock, this.log) = (db, clients, rules, secrets, options, audit, clock, log);
         var limits = new FetchLimits
         {
             Timeout = TimeSpan.FromSeconds(options.CimdFetchTimeoutSeconds),
@@ -68,16 +71,25 @@ internal sealed class ClientIdMetadata
         if (rules.ErrorsOf(client) is { Count: > 0 } errors) throw new FetchException($"it describes no client that may be: {string.Join("; ", errors.Select(error => error.Message))}");
 
         // A row that somebody made by hand stays theirs, whatever a document says. Of several servers that meet a client at once, all win.
+        var entry = audit.Of(AuditEvent.Added);
         var stored = await db.WriteAsync(
-            tx => tx.RunAsync(
-                Upsert, ("client_id", client.ClientId), ("secret", secrets.HashGenerated(secrets.NewSecret())), ("grant", client.AuthorizationGrantType), ("name", client.Name),
-                ("redirect_uris", string.Join(' ', client.RedirectUris)), ("expires", client.CimdExpiresAt), ("now", now)),
+            async tx =>
+            {
+                var row = await tx.FirstAsync(
+                    Upsert, ("client_id", client.ClientId), ("secret", secrets.HashGenerated(secrets.NewSecret())), ("grant", client.AuthorizationGrantType), ("name", client.Name),
+                    ("redirect_uris", string.Join(' ', client.RedirectUris)), ("expires", client.CimdExpiresAt), ("now", now));
+                // A document that is read again is no new client.
+                if (row is { IsNew: true }) await AuditTrail.WriteAsync(tx, Client.Tell(entry, row.Id, client, "By its metadata document."));
+                return row;
+            },
             CancellationToken.None);
-        if (stored == 0) throw new FetchException("a client that was not registered by a document has that id");
+        if (stored is null) throw new FetchException("a client that was not registered by a document has that id");
         return await clients.FindStoredAsync(clientId, CancellationToken.None) ?? throw new FetchException("the client was deleted meanwhile");
     }
 
-    private static readonly Sql Upsert = new(
+    private sealed record Stored(long Id, bool IsNew);
+
+    private static readonly Sql<Stored> Upsert = new(
         """
         INSERT INTO oauth2_provider_application
             (client_id, client_secret, hash_client_secret, client_type, authorization_grant_type, name, user_id, redirect_uris, post_logout_redirect_uris,
@@ -86,7 +98,9 @@ internal sealed class ClientIdMetadata
         ON CONFLICT (client_id) DO UPDATE SET
             client_type = 'public', authorization_grant_type = @grant, name = @name, user_id = NULL, redirect_uris = @redirect_uris, cimd_expires_at = @expires, updated = @now
         WHERE oauth2_provider_application.registration_source = 'cimd'
-        """);
+        RETURNING id, created = updated
+        """,
+        row => new Stored(row.Int(0), row.Bool(1)));
 
     private static Client Read(string clientId, JsonElement document, DateTimeOffset expires)
     {

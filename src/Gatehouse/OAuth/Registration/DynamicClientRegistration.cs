@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Gatehouse.Audit;
 using Gatehouse.Database;
 using Gatehouse.Http;
 using Gatehouse.OAuth.Clients;
@@ -17,9 +18,13 @@ namespace Gatehouse.OAuth.Registration;
 /// <c>…ManagementView</c>).
 /// </summary>
 internal sealed class DynamicClientRegistration(
-    Db db, OAuthTokens tokens, ClientRules rules, ClientSecrets secrets, OidcKeys keys, ThrottleStore throttles, GatehouseOptions options, TimeProvider clock)
+    Db db, OAuthTokens tokens, ClientRules rules, ClientSecrets secrets, OidcKeys keys, ThrottleStore throttles, GatehouseOptions options, AuditTrail audit,
+    TimeProvider clock)
 {
     private const int LongestMetadata = 64 * 1024;
+
+    // In the audit log.
+    private const string ByItself = "By its registration token.";
 
     private static readonly DateTimeOffset Never = new(9999, 12, 31, 23, 59, 59, TimeSpan.Zero);
 
@@ -69,11 +74,13 @@ internal sealed class DynamicClientRegistration(
             RedirectUris = draft.RedirectUris,
             RegistrationSource = "dcr",
         };
+        var entry = audit.Of(AuditEvent.Added, by: user);
         await db.WriteAsync(
             async tx =>
             {
                 var id = await ClientStore.InsertAsync(tx, client, now) ?? throw new InvalidOperationException("A client id was made that is taken.");
                 await IssueTokenAsync(tx, token, id, user?.Id, now);
+                await AuditTrail.WriteAsync(tx, Client.Tell(entry, id, client, "It registered itself."));
                 return true;
             },
             http.RequestAborted);
@@ -99,6 +106,7 @@ internal sealed class DynamicClientRegistration(
         if (draft is null) return error!;
 
         var (now, next) = (clock.GetUtcNow(), options.OAuth.DcrRotateRegistrationTokenOnUpdate ? secrets.NewSecret() : null);
+        var entry = Client.Tell(audit.Of(AuditEvent.Changed), client.Id, client, ByItself);
         var isDone = await db.WriteAsync(
             async tx =>
             {
@@ -109,6 +117,7 @@ internal sealed class DynamicClientRegistration(
                     ("now", now), ("id", client.Id));
                 if (rows == 0) return false;
                 if (next is not null) await IssueTokenAsync(tx, next, client.Id, client.UserId, now);
+                await AuditTrail.WriteAsync(tx, entry);
                 return true;
             },
             http.RequestAborted);
@@ -129,7 +138,15 @@ internal sealed class DynamicClientRegistration(
 
     private async Task<IResult> DeleteAsync(HttpContext http, Client client)
     {
-        await db.WriteAsync(tx => ClientStore.DeleteAsync(tx, client.Id), http.RequestAborted);
+        var entry = Client.Tell(audit.Of(AuditEvent.Deleted), client.Id, client, ByItself);
+        await db.WriteAsync(
+            async tx =>
+            {
+                if (!await ClientStore.DeleteAsync(tx, client.Id)) return false;
+                await AuditTrail.WriteAsync(tx, entry);
+                return true;
+            },
+            http.RequestAborted);
         return new EmptyPage(StatusCodes.Status204NoContent);
     }
 

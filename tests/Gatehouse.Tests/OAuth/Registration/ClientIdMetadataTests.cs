@@ -73,6 +73,12 @@ public sealed class ClientIdMetadataTests : GatehouseTest
             Row("client_id, user_id, redirect_uris, post_logout_redirect_uris, client_type, authorization_grant_type, hash_client_secret, name, skip_authorization, algorithm, allowed_origins, "
                 + "registration_source, cimd_expires_at"));
         Assert.StartsWith("pbkdf2_sha256$", Row("client_secret"), StringComparison.Ordinal);
+
+        // Read again, it is no new client.
+        Clock.Advance(TimeSpan.FromDays(2));
+        await KnowsAsync(Id);
+        Assert.Equal(2, outside.Asked.Count);
+        Assert.Equal([$"added||oauth2_provider.application {Row("id")} Command line|{Id}|127.0.0.1|By its metadata document."], Database.AuditRows());
     }
 
     [Fact]
