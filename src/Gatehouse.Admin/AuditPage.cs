@@ -28,7 +28,7 @@ internal static class AuditPage
             Event = AuditLog.Events.Contains(site.Query("event")) ? site.Query("event") : "",
             Search = site.Query("q") is { Length: <= 200 } words && !words.Contains('\0') ? words.Trim() : "",
             Since = site.Operations.Now - period.Back,
-            Before = long.TryParse(site.Query("before"), NumberStyles.None, CultureInfo.InvariantCulture, out var before) ? before : null,
+            Before = AuditPoint.Parse(site.Query("before")),
         };
         // By a form with a CSRF token: an export is noted, and no link of somebody else's may cause that.
         if (site.IsPost)
@@ -40,7 +40,7 @@ internal static class AuditPage
             return new AuditExport(log, query with { Before = null }, asCsv, site.Operations.Now);
         }
 
-        var rows = await log.ReadAsync(query, site.Ct);
+        var (rows, next) = await log.ReadAsync(query, site.Ct);
         var head = await log.HeadAsync(site.Ct);
         var html = new StringBuilder();
         if (!log.IsEnabled) html.Append("<p class=\"errornote\">The audit log is off (<code>Audit:Enabled</code>): nothing is added to it.</p>\n");
@@ -52,9 +52,11 @@ internal static class AuditPage
         foreach (var one in Periods) html.Append(CultureInfo.InvariantCulture, $"<option value=\"{one.Name}\"{(one == period ? " selected" : "")}>{one.Words}</option>");
         html.Append("</select>\n<button type=\"submit\" class=\"plain small\">Show</button>\n</form>\n");
 
+        // Of a long log so much is looked through at once.
+        var older = next is null ? "" : $"<p><a href=\"?{E(Address(query, period.Name))}&amp;before={next}\">{(rows.Count < query.Size ? $"Look further, before {Time(next.Time)}" : "Older")}</a></p>\n";
         if (rows.Count == 0)
         {
-            html.Append("<p class=\"empty\">Nothing is noted that fits.</p>\n");
+            html.Append(next is null ? "<p class=\"empty\">Nothing is noted that fits.</p>\n" : "<p class=\"empty\">Nothing so far is noted that fits.</p>\n").Append(older);
         }
         else
         {
@@ -63,8 +65,7 @@ internal static class AuditPage
             foreach (var row in rows)
                 html.Append(CultureInfo.InvariantCulture, $"<tr><th scope=\"row\">{Time(row.Time)}</th><td>{Words(row.Event)}</td>{Cell(row.Username)}{Cell(row.About)}{Cell(row.Client)}{Cell(row.Address)}{Cell(row.Detail)}</tr>\n");
             html.Append("</tbody></table></div>\n");
-            if (rows.Count == query.Size)
-                html.Append(CultureInfo.InvariantCulture, $"<p><a href=\"?{E(Address(query, period.Name))}&amp;before={rows[^1].Id}\">Older</a></p>\n");
+            html.Append(older);
             html.Append(CultureInfo.InvariantCulture, $"<form method=\"post\" action=\"?{E(Address(query, period.Name))}\">{site.CsrfField()}<div class=\"submit\"><button type=\"submit\" name=\"format\" value=\"csv\">Export as CSV</button>")
                 .Append("<button type=\"submit\" name=\"format\" value=\"jsonl\">Export as JSON lines</button></div></form>\n");
         }
@@ -93,10 +94,10 @@ internal sealed class AuditExport(AuditLog log, AuditQuery query, bool asCsv, Da
         if (asCsv) await response.WriteAsync("id,time,event,user_id,username,about,client,address,detail,position,previous,hash\r\n", ct);
         for (var page = query with { Size = 1000 }; ;)
         {
-            var rows = await log.ReadAsync(page, ct);
+            var (rows, next) = await log.ReadAsync(page, ct);
             await response.Body.WriteAsync(asCsv ? Encoding.UTF8.GetBytes(string.Concat(rows.Select(Csv))) : Json(rows), ct);
-            if (rows.Count < page.Size) return;
-            page = page with { Before = rows[^1].Id };
+            if (next is null) return;
+            page = page with { Before = next };
         }
     }
 

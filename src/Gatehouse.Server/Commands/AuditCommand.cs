@@ -16,7 +16,8 @@ internal static class AuditCommand
             AuditCheck check;
             try
             {
-                check = await services.GetRequiredService<AuditLog>().VerifyAsync(parsed.GetValue(head), CancellationToken.None);
+                check = await services.GetRequiredService<AuditLog>().VerifyAsync(parsed.GetValue(head), Progress.Line("rows looked at"), CancellationToken.None);
+                Progress.EndLine();
             }
             catch (FormatException error)
             {

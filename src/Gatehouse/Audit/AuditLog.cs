@@ -8,6 +8,8 @@ namespace Gatehouse.Audit;
 public sealed class AuditLog : ISweep
 {
     private const int Page = 1000;
+    private const int Window = 10_000;
+    private const int MostLooked = 200_000;
     internal const int MostFindings = 20;
 
     private readonly Db db;
@@ -29,26 +31,64 @@ public sealed class AuditLog : ISweep
     /// <summary>What its rows tell of: <c>login</c>, <c>token_issued</c> …</summary>
     public static IReadOnlyList<string> Events => AuditTrail.Names;
 
-    /// <summary>Rows, the newest first.</summary>
-    public async Task<IReadOnlyList<AuditRow>> ReadAsync(AuditQuery query, CancellationToken ct) => await db.AllAsync(
-        Found, ct, ("before", query.Before ?? long.MaxValue), ("since", query.Since is { } since ? Micros(since) : 0L), ("event", query.Event), ("words", query.Search.Length == 0 ? "" : Pattern(query.Search)),
-        ("most", query.Size));
+    /// <summary>
+    /// Rows, the newest first. However long the log is, so many are looked at for one answer, and where the next goes on is told: words are
+    /// looked for in row after row, since an index for that would cost more at each login than a search now and then.
+    /// </summary>
+    public async Task<AuditFound> ReadAsync(AuditQuery query, CancellationToken ct)
+    {
+        var since = query.Since is { } time ? Micros(time) : 0;
+        var isRare = query.Event.Length > 0 && query.Event != AuditTrail.NameOf(AuditEvent.TokenIssued) && query.Event != AuditTrail.NameOf(AuditEvent.TokenRefreshed);
+        var from = query.Before ?? AuditPoint.Newest;
+        List<AuditRow> found = [];
+        for (var looked = 0; looked < MostLooked; looked += Window)
+        {
+            var end = isRare
+                ? await db.FirstAsync(EndOfRareWindow, ct, ("at", from.Micros), ("id", from.Id), ("since", since), ("window", Window - 1L), ("event", query.Event))
+                : await db.FirstAsync(EndOfWindow, ct, ("at", from.Micros), ("id", from.Id), ("since", since), ("window", Window - 1L));
+            found.AddRange(await db.AllAsync(
+                isRare ? FoundOfRare : Found, ct,
+                ("at", from.Micros), ("id", from.Id), ("end", end?.Micros ?? since), ("end_id", end?.Id ?? 0L), ("event", query.Event),
+                ("words", query.Search.Length == 0 ? "" : Pattern(query.Search)), ("most", (long)(query.Size - found.Count))));
+            if (found.Count == query.Size) return new AuditFound(found, found[^1].Point);
+            if (end is null) return new AuditFound(found, null);
+            from = end;
+        }
+        return new AuditFound(found, from);
+    }
 
     private static string Pattern(string text) => "%" + text.Replace("\\", @"\\", StringComparison.Ordinal).Replace("%", "\\%", StringComparison.Ordinal).Replace("_", "\\_", StringComparison.Ordinal) + "%";
 
+    // Of rows of one moment the one with the higher number is the newer.
+    private const string IsOlder = "at <= @at AND (at < @at OR id < @id)";
+
+    private const string IsWithin = $"{IsOlder} AND at >= @end AND (at > @end OR id >= @end_id)";
+
+    // As the index has it, which leaves out what there is most of.
+    private const string IsRare = "event = @event AND event NOT IN ('token_issued', 'token_refreshed')";
+
+    private const string Fits = @"(@words = '' OR LOWER(username || ' ' || about || ' ' || client || ' ' || address || ' ' || detail) LIKE LOWER(@words) ESCAPE '\')";
+
+    private const string NewestFirst = "ORDER BY at DESC, id DESC";
+
     private static readonly Sql<AuditRow> Found = new(
-        $"""
-        SELECT {AuditRow.Columns} FROM gatehouse_audit WHERE id < @before AND at >= @since AND (@event = '' OR event = @event)
-            AND (@words = '' OR LOWER(username || ' ' || about || ' ' || client || ' ' || address || ' ' || detail) LIKE LOWER(@words) ESCAPE '\')
-        ORDER BY id DESC LIMIT @most
-        """,
-        AuditRow.Read);
+        $"SELECT {AuditRow.Columns} FROM gatehouse_audit WHERE {IsWithin} AND (@event = '' OR event = @event) AND {Fits} {NewestFirst} LIMIT @most", AuditRow.Read);
+
+    private static readonly Sql<AuditRow> FoundOfRare = new(
+        $"SELECT {AuditRow.Columns} FROM gatehouse_audit WHERE {IsWithin} AND {IsRare} AND {Fits} {NewestFirst} LIMIT @most", AuditRow.Read);
+
+    private static readonly Sql<AuditPoint> EndOfWindow = new(
+        $"SELECT at, id FROM gatehouse_audit WHERE {IsOlder} AND at >= @since {NewestFirst} LIMIT 1 OFFSET @window", AuditPoint.Read);
+
+    private static readonly Sql<AuditPoint> EndOfRareWindow = new(
+        $"SELECT at, id FROM gatehouse_audit WHERE {IsOlder} AND at >= @since AND {IsRare} {NewestFirst} LIMIT 1 OFFSET @window", AuditPoint.Read);
 
     /// <summary>Goes through the whole chain, from the oldest row that there is.</summary>
     /// <param name="head">What an earlier check printed as its head, kept elsewhere: <c>POSITION:HASH</c>. That row must still be there, and the same. Null: none.</param>
+    /// <param name="progress">Told every 1,000 rows how many were looked at.</param>
     /// <param name="ct">Ends it.</param>
     /// <exception cref="FormatException">The head is not so written.</exception>
-    public async Task<AuditCheck> VerifyAsync(string? head, CancellationToken ct)
+    public async Task<AuditCheck> VerifyAsync(string? head, IProgress<int>? progress, CancellationToken ct)
     {
         var (known, hash) = head is null ? (0, "") : Parse(head);
         List<string> findings = [];
@@ -67,6 +107,7 @@ public sealed class AuditLog : ISweep
                 last = row;
                 count++;
             }
+            progress?.Report((int)count);
         }
         if (known > 0 && findings.Count < MostFindings && (last is null || known > last.Position)) findings.Add($"The log ends before place {known}, which the given head names: its last rows are missing.");
         var waiting = await db.FirstAsync(Waiting, ct);
@@ -119,11 +160,41 @@ public sealed record AuditQuery
     /// <summary>Null: from the beginning.</summary>
     public DateTimeOffset? Since { get; init; }
 
-    /// <summary>Rows with a lower <see cref="AuditRow.Id"/>; null: from the newest.</summary>
-    public long? Before { get; init; }
+    /// <summary>Older rows than this one only; null: from the newest.</summary>
+    public AuditPoint? Before { get; init; }
 
     /// <summary>How many rows. Default 100.</summary>
     public int Size { get; init; } = 100;
+}
+
+/// <summary>What was found in the audit log.</summary>
+/// <param name="Rows">The newest first.</param>
+/// <param name="Next">Where it goes on; null: that is all. Perhaps there were no rows so far.</param>
+public sealed record AuditFound(IReadOnlyList<AuditRow> Rows, AuditPoint? Next);
+
+/// <summary>Where a row stands among the others: by its time, and of one moment by its number.</summary>
+/// <param name="Micros"><see cref="AuditRow.Micros"/></param>
+/// <param name="Id"><see cref="AuditRow.Id"/></param>
+public sealed record AuditPoint(long Micros, long Id)
+{
+    // The end of the year 9999, in microseconds.
+    private const long LatestMicros = 253_402_300_799_999_999;
+
+    internal static AuditPoint Newest { get; } = new(LatestMicros, long.MaxValue);
+
+    /// <summary>When it was.</summary>
+    public DateTimeOffset Time => DateTimeOffset.UnixEpoch.AddMicroseconds(Micros);
+
+    /// <summary>As <see cref="ToString"/> writes it; null: it is none.</summary>
+    public static AuditPoint? Parse(string text) =>
+        text.Split('-') is [var micros, var id] && long.TryParse(micros, NumberStyles.None, CultureInfo.InvariantCulture, out var at) && at <= LatestMicros && long.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+            ? new AuditPoint(at, number)
+            : null;
+
+    /// <summary>For an address: <c>1790000000000000-17</c>.</summary>
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Micros}-{Id}");
+
+    internal static AuditPoint Read(Row row) => new(row.Int(0), row.Int(1));
 }
 
 /// <summary>A row of the audit log. No text is longer than 201 characters, and none has control characters.</summary>
@@ -146,6 +217,9 @@ public sealed record AuditRow(
 
     /// <summary>When it was.</summary>
     public DateTimeOffset Time => DateTimeOffset.UnixEpoch.AddMicroseconds(Micros);
+
+    /// <summary>Where it stands.</summary>
+    public AuditPoint Point => new(Micros, Id);
 
     internal string Moment => Time.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
 

@@ -105,7 +105,11 @@ internal sealed class AuditLoop(AuditSeal seal, GatehouseOptions options, ILogge
         {
             await seal.RunAsync(ct);
         }
-        catch (Exception error) when (error is not OperationCanceledException)
+        catch (OperationCanceledException) when (ct.IsCancellationRequested)
+        {
+            // The server must end: the rest is sealed by the next, or by another.
+        }
+        catch (Exception error)
         {
             log.NotSealed(error is DatabaseUnavailableException ? null : error, error.Message);
         }

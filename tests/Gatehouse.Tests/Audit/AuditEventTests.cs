@@ -78,7 +78,13 @@ public sealed class AccountAuditTests : MailTest
     public async Task An_address_that_is_changed_or_verified_is_noted_when_it_counts()
     {
         var token = "Token " + await Users.TokenAsync(await Users.CreateAsync("ada", email: "ada@example.com"));
-        async Task<string> LinkAsync(int mail) => MailFolder.LinkOf((await Mailbox.WaitAsync(mail))[^1], BaseUrl);
+        var read = new List<string>();
+        async Task<string> LinkAsync(int mails)
+        {
+            var link = (await Mailbox.WaitAsync(mails)).Where(mail => mail.Contains("/accounts/verify_email/", StringComparison.Ordinal)).Select(mail => MailFolder.LinkOf(mail, BaseUrl)).Single(one => !read.Contains(one));
+            read.Add(link);
+            return link;
+        }
         await Http.AskAsync("/api/accounts/me/", token, "PATCH", new { email = "new@example.com", current_password = TestUsers.PasswordOf("ada") }).ShouldBeAsync(200);
         var link = await LinkAsync(1);
         Assert.Empty(Database.AuditRows());
@@ -167,7 +173,6 @@ public sealed class OAuthAuditTests : AuthorizeTest
         {
             var device = await (await Http.PostAsync("/o/device-authorization/", new FormUrlEncodedContent([new("client_id", "tv"), new("scope", "read")]), Ct)).JsonAsync();
             Secrets.Add((string)device["device_code"]!);
-            Secrets.Add((string)device["user_code"]!);
             var entered = await Alice.SubmitAsync("/o/device/", ("user_code", (string)device["user_code"]!));
             await Alice.SubmitAsync(entered.Header("Location")!, ("action", action)).ShouldBeAsync(302);
             await Alice.SubmitAsync(entered.Header("Location")!, ("action", action));

@@ -130,7 +130,7 @@ public sealed class AuditTests : AdminTest
         }));
         await Task.WhenAll(SealAsync(), SealAsync(other));
 
-        var check = await Audit.VerifyAsync(null, Ct);
+        var check = await Audit.VerifyAsync(null, null, Ct);
         Assert.Empty(check.Findings);
         Assert.Equal((240, 1L, 240L, 0L), ((int)check.Count, check.First!.Position!.Value, check.Last!.Position!.Value, check.Waiting));
     }
@@ -147,25 +147,25 @@ public sealed class AuditTests : AdminTest
         await PlantAsync(10);
         Database.Execute(tampering);
 
-        Assert.Contains((await Audit.VerifyAsync(null, Ct)).Findings, finding => finding.StartsWith(found, StringComparison.Ordinal));
+        Assert.Contains((await Audit.VerifyAsync(null, null, Ct)).Findings, finding => finding.StartsWith(found, StringComparison.Ordinal));
     }
 
     [Fact]
     public async Task Rows_cut_off_at_the_end_or_a_log_begun_anew_are_found_by_a_head_that_was_kept()
     {
         await PlantAsync(10);
-        var last = (await Audit.VerifyAsync(null, Ct)).Last!;
+        var last = (await Audit.VerifyAsync(null, null, Ct)).Last!;
         var head = $"{last.Position}:{last.Hash}";
         await PlantAsync(2);
-        Assert.Empty((await Audit.VerifyAsync(head, Ct)).Findings);
+        Assert.Empty((await Audit.VerifyAsync(head, null, Ct)).Findings);
 
         Database.Execute("DELETE FROM gatehouse_audit WHERE position > 7");
-        Assert.Empty((await Audit.VerifyAsync(null, Ct)).Findings);
-        Assert.Equal("The log ends before place 10, which the given head names: its last rows are missing.", Assert.Single((await Audit.VerifyAsync(head, Ct)).Findings));
+        Assert.Empty((await Audit.VerifyAsync(null, null, Ct)).Findings);
+        Assert.Equal("The log ends before place 10, which the given head names: its last rows are missing.", Assert.Single((await Audit.VerifyAsync(head, null, Ct)).Findings));
 
         await PlantAsync(5);
-        Assert.StartsWith("Place 10 ", Assert.Single((await Audit.VerifyAsync(head, Ct)).Findings), StringComparison.Ordinal);
-        await Assert.ThrowsAsync<FormatException>(() => Audit.VerifyAsync("10", Ct));
+        Assert.StartsWith("Place 10 ", Assert.Single((await Audit.VerifyAsync(head, null, Ct)).Findings), StringComparison.Ordinal);
+        await Assert.ThrowsAsync<FormatException>(() => Audit.VerifyAsync("10", null, Ct));
     }
 
     [Fact]
@@ -208,8 +208,8 @@ public sealed class AuditTests : AdminTest
         await trail.NoteAsync(trail.Of(AuditEvent.Login));
         await SealAsync(kept);
 
-        Assert.Empty((await kept.Get<AuditLog>().VerifyAsync(null, Ct)).Findings);
-        Assert.Equal(3, (await lost.Get<AuditLog>().VerifyAsync(null, Ct)).Findings.Count);
+        Assert.Empty((await kept.Get<AuditLog>().VerifyAsync(null, null, Ct)).Findings);
+        Assert.Equal(3, (await lost.Get<AuditLog>().VerifyAsync(null, null, Ct)).Findings.Count);
     }
 
     [Fact]
@@ -229,7 +229,7 @@ public sealed class AuditTests : AdminTest
         await SealAsync();
         await Server.Get<Sweeper>().RunAsync([Audit], null, Ct);
 
-        var check = await Audit.VerifyAsync(null, Ct);
+        var check = await Audit.VerifyAsync(null, null, Ct);
         Assert.Empty(check.Findings);
         Assert.Equal((1, 16L), ((int)check.Count, check.First!.Position!.Value));
     }
@@ -291,6 +291,61 @@ public sealed class AuditTests : AdminTest
         Assert.Equal((head.Hash, 4), (rows[2].GetProperty("hash").GetString(), rows[2].GetProperty("position").GetInt32()));
         Assert.Equal($"exported|root|audit log||{Address}|CSV, q=&event=login_failed&since=", Told()[4]);
     }
+
+    [Fact]
+    public async Task Of_a_long_log_so_much_is_looked_through_at_once_and_all_in_the_end()
+    {
+        const int Rows = 205_000;
+        // Seven of each moment; the oldest is what is looked for, and of one event there are few.
+        Database.Execute(
+            $"""
+            INSERT INTO gatehouse_audit (at, position, previous, hash, event, user_id, username, about, client, address, detail)
+            WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {Rows})
+            SELECT 1790000000000000 + i / 7, i, '', '', CASE WHEN i % 1000 = 0 THEN 'password_changed' ELSE 'token_refreshed' END, '', 'ada', '', '', '', CASE WHEN i = 1 THEN 'The Needle' ELSE '' END FROM n
+            """);
+        var query = new AuditQuery { Search = "needle" };
+        var first = await Audit.ReadAsync(query, Ct);
+        Assert.Empty(first.Rows);
+        Assert.Equal(first.Next, AuditPoint.Parse(first.Next!.ToString()));
+        var second = await Audit.ReadAsync(query with { Before = first.Next }, Ct);
+        Assert.Equal(("The Needle", null), (Assert.Single(second.Rows).Detail, second.Next));
+        Assert.Null((await Audit.ReadAsync(query with { Before = second.Rows[0].Point }, Ct)).Next);
+
+        foreach (var (asked, count) in new[] { (new AuditQuery { Event = "password_changed", Size = 60 }, Rows / 1000), (new AuditQuery { Size = 1000 }, Rows) })
+        {
+            var points = new List<AuditPoint>();
+            for (AuditPoint? at = null; ;)
+            {
+                var page = await Audit.ReadAsync(asked with { Before = at }, Ct);
+                points.AddRange(page.Rows.Select(row => row.Point));
+                if ((at = page.Next) is null) break;
+            }
+            Assert.Equal(count, points.Count);
+            Assert.Equal(points, points.Distinct().OrderByDescending(point => point.Micros).ThenByDescending(point => point.Id));
+        }
+
+        var root = await RootAsync();
+        var page1 = await (await root.GetAsync("/admin/gatehouse/audit/?q=needle")).TextAsync();
+        Assert.Contains("Nothing so far is noted that fits.", page1, StringComparison.Ordinal);
+        var further = System.Text.RegularExpressions.Regex.Match(page1, "<a href=\"([^\"]+)\">Look further").Groups[1].Value;
+        var page2 = await HtmlAsync(root, "/admin/gatehouse/audit/" + WebUtility.HtmlDecode(further));
+        Assert.Contains("<bdi>The Needle</bdi>", page2, StringComparison.Ordinal);
+        Assert.DoesNotContain("Look further", page2, StringComparison.Ordinal);
+        var lines = await (await root.SendAsync(HttpMethod.Post, "/admin/gatehouse/audit/?q=needle", new FormUrlEncodedContent([KeyValuePair.Create("format", "jsonl")]))).TextAsync();
+        Assert.Single(lines.TrimEnd('\n').Split('\n'), line => line.Contains("The Needle", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("1")]
+    [InlineData("1-2-3")]
+    [InlineData("-1")]
+    [InlineData("1-")]
+    [InlineData("99999999999999999999-1")]
+    [InlineData("253402300800000000-1")]
+    [InlineData("1 -2")]
+    [InlineData("\u0661-2")]
+    public void What_is_no_point_of_the_log_is_none(string text) => Assert.Null(AuditPoint.Parse(text));
 
     [Fact]
     public async Task Others_than_superusers_neither_see_nor_export_it()

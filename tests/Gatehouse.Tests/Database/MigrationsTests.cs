@@ -54,7 +54,7 @@ public sealed class MigrationsTests : IDisposable
 
         Assert.Equal(64, first.Count);
         Assert.Equal("contenttypes.0001_initial", first[0]);
-        Assert.Equal("gatehouse.0008_accounts", first[^1]);
+        Assert.Equal("gatehouse.0009_audit_event", first[^1]);
         Assert.Empty(second);
         Assert.Equal(rows, file.Rows(AllRows));
         Assert.True(await migrations.IsCurrentAsync(Ct));
@@ -131,7 +131,7 @@ public sealed class MigrationsTests : IDisposable
 
         var applied = await MigrateAsync();
 
-        Assert.Equal(["gatehouse.0001_throttle", "gatehouse.0002_jwt", "gatehouse.0003_oauth", "gatehouse.0004_lease", "gatehouse.0005_counter", "gatehouse.0006_oauth_indexes", "gatehouse.0007_audit", "gatehouse.0008_accounts"], applied);
+        Assert.Equal(["gatehouse.0001_throttle", "gatehouse.0002_jwt", "gatehouse.0003_oauth", "gatehouse.0004_lease", "gatehouse.0005_counter", "gatehouse.0006_oauth_indexes", "gatehouse.0007_audit", "gatehouse.0008_accounts", "gatehouse.0009_audit_event"], applied);
         Assert.Equal(schema, file.Rows(Schema));
         Assert.Equal(rows, file.Rows(AllRows));
         Assert.Equal(
