@@ -35,6 +35,8 @@ public sealed class Secrets
 
     private readonly ConcurrentDictionary<string, bool> all = new();
 
+    public int Count => all.Count;
+
     public void Add(string? secret)
     {
         if (secret?.Length >= Shortest) all.TryAdd(secret, true);

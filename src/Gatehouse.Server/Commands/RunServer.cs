@@ -72,6 +72,8 @@ internal static class RunServer
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
         // It would begin a trace for each request that nobody reads.
         builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);
+        // As that one would, it writes the addresses of requests; Django's links to a new password have their token in it.
+        builder.Logging.AddFilter("Microsoft.AspNetCore.Routing", LogLevel.Warning);
         // What stops the start is told once, in one line.
         builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(30));
