@@ -55,6 +55,6 @@ public sealed class AccountsOptions
     /// <summary>How many resets one network may ask for. Default <c>10/hour</c>; empty: any number.</summary>
     public string PasswordResetThrottleRate { get; set; } = "10/hour";
 
-    /// <summary>How many mails of one kind a user gets, whoever asks for them. Default <c>5/hour</c>; empty: any number.</summary>
+    /// <summary>How many mails of one kind a user gets, and how many links to verify it an address gets, whoever asks for them. Default <c>5/hour</c>; empty: any number.</summary>
     public string MailThrottleRate { get; set; } = "5/hour";
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using Gatehouse.Audit;
 using Gatehouse.Crypto;
@@ -33,7 +34,8 @@ internal sealed class EmailVerification(Db db, UserModel model, UserAccounts acc
         if (!IsOn || email.Length == 0) return;
         outbox.Post(async ct =>
         {
-            if (ofUser is { } rate && !(await throttles.CountAsync($"throttle_verify_email_{user.Id}", rate, ct)).Allowed) return [];
+            // By the mailbox too: whoever makes many accounts must not fill somebody else's.
+            if (ofUser is { } rate && !((await throttles.CountAsync($"throttle_verify_email_{user.Id}", rate, ct)).Allowed && (await throttles.CountAsync(KeyOf(email), rate, ct)).Allowed)) return [];
             var site = new Uri(options.Accounts.BaseUrl).Authority;
             return
             [
@@ -49,6 +51,10 @@ internal sealed class EmailVerification(Db db, UserModel model, UserAccounts acc
             ];
         });
     }
+
+    // Not the address itself: the table of counts is not where personal data is looked for.
+    private string KeyOf(string email) =>
+        "throttle_verify_email_to_" + DjangoSigner.SaltedHmac("gatehouse.verify_email.to", options.SecretKey, PythonText.Lower(email.Normalize(NormalizationForm.FormKC)))[..32];
 
     /// <summary>Whether the user's present address is verified.</summary>
     public async Task<bool> IsVerifiedAsync(User user, CancellationToken ct) =>

@@ -14,7 +14,7 @@ internal static class ClientAddress
         {
             if (proxies == 0 || forwarded.Length == 0) return Remote(http, options);
             var addresses = forwarded.Split(',');
-            return addresses[^Math.Min(proxies, addresses.Length)].Trim();
+            return Forwarded(addresses[^Math.Min(proxies, addresses.Length)].Trim(), options);
         }
         // DRF believes the whole header, so that anyone may choose a fresh count: only faithful mode does.
         return options.Profile == Profile.Django && forwarded.Length > 0
@@ -22,10 +22,14 @@ internal static class ClientAddress
             : Remote(http, options);
     }
 
-    private static string Remote(HttpContext http, GatehouseOptions options)
+    private static string Remote(HttpContext http, GatehouseOptions options) => http.Connection.RemoteIpAddress is { } address ? Network(address, options) : "";
+
+    /// <summary>Some proxies write the port too, which is another for each connection.</summary>
+    private static string Forwarded(string text, GatehouseOptions options) =>
+        options.Profile != Profile.Django && text.AsSpan().ContainsAny('.', ':') && IPEndPoint.TryParse(text, out var endpoint) ? Network(endpoint.Address, options) : text;
+
+    private static string Network(IPAddress address, GatehouseOptions options)
     {
-        var address = http.Connection.RemoteIpAddress;
-        if (address is null) return "";
         if (address.IsIPv4MappedToIPv6) address = address.MapToIPv4();
         if (options.Profile == Profile.Django || address.AddressFamily != AddressFamily.InterNetworkV6) return address.ToString();
 

@@ -59,7 +59,8 @@ internal sealed class Logins(UserAccounts accounts, LoginLimits limits, SecondFa
         using var attempt = await limits.BeginAsync(http, user.Username, user, ct);
         if (attempt.Wait is { } wait) return new LoginOutcome(null, LoginRefusal.TooMany, wait);
         if (!await accounts.IsPasswordAsync(user, password, ct)) return new LoginOutcome(null, LoginRefusal.Credentials);
-        await limits.SucceededAsync(attempt);
+        // Who has a second factor has shown half of it: wrong codes stay counted, or they could be guessed without end.
+        await (await factors.StatusAsync(user.Id, ct) is null ? limits.SucceededAsync(attempt) : limits.GiveBackAsync(attempt));
         return new LoginOutcome(user);
     }
 

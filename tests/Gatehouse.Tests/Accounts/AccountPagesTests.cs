@@ -129,6 +129,36 @@ public sealed class ProfileTests : MailTest
     }
 
     [Fact]
+    public async Task Until_it_is_confirmed_a_new_address_gets_no_reset_and_the_old_one_does()
+    {
+        var token = await Users.TokenAsync(await Users.CreateAsync("alice", email: "alice@example.com"));
+        await AskAsync(token, "PATCH", new { email = "new@example.com", current_password = TestUsers.PasswordOf("alice") }).ShouldBeAsync(200);
+        var link = MailFolder.LinkOf((await Mailbox.WaitAsync(1))[0], BaseUrl);
+
+        foreach (var email in new[] { "new@example.com", "alice@example.com" }) await Http.AskAsync("/api/accounts/password/reset/", null, "POST", new { email }).ShouldBeAsync(200);
+        var mail = Assert.Single(await Mailbox.WaitAsync(2), message => message.Contains("/accounts/reset/", StringComparison.Ordinal));
+        Assert.Equal("alice@example.com", MailFolder.HeaderOf(mail, "To"));
+
+        // A reset asked for at the old address ends with it.
+        var reset = MailFolder.LinkOf(mail, BaseUrl);
+        await NewBrowser().SubmitAsync(link).ShouldBeAsync(200);
+        Assert.Contains("Password reset unsuccessful", await (await NewBrowser().GetAsync(reset)).TextAsync(), StringComparison.Ordinal);
+        // It would begin with the name: addresses let nobody in here, verified or not.
+        await Http.AskAsync("/api/accounts/login/", null, "POST", new { username = "new@example.com", password = TestUsers.PasswordOf("alice") }).ShouldBeAsync(400);
+    }
+
+    [Fact]
+    public async Task Many_accounts_do_not_fill_somebody_elses_mailbox()
+    {
+        for (var n = 0; n < 8; n++)
+            await Http.AskAsync("/api/accounts/register/", null, "POST", new { username = $"user{n}", email = n % 2 == 0 ? "Victim@example.com" : "victim@EXAMPLE.com", password = "a-fine-phrase" }).ShouldBeAsync(201);
+        await Server.StopAsync();
+
+        Assert.Equal(5, Mailbox.Messages.Count);
+        Assert.DoesNotContain(Database.Rows("SELECT key FROM gatehouse_throttle"), key => key.Contains("ictim", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task Without_a_base_address_an_address_changes_at_once()
     {
         var server = await StartServerAsync(options => options.Accounts.BaseUrl = "");

@@ -33,6 +33,35 @@ public sealed class LoginLimitsTests : GatehouseTest
         Assert.Equal(100 - Limit, answers.Count(answer => (int)answer.StatusCode == 429));
     }
 
+    // As above, by whatever door and whichever server: the count is one.
+    [Fact]
+    public async Task Guesses_through_all_doors_of_two_servers_at_once_have_one_limit()
+    {
+        await CreateAsync("alice");
+        AddApplication();
+        var other = await StartServerAsync();
+        Task<HttpResponseMessage> GuessAsync(int n)
+        {
+            var (http, from, password) = (n % 2 == 0 ? Http : other.Http, ("X-Forwarded-For", $"10.0.{n}.1"), $"wrong-password-{n}");
+            Task<HttpResponseMessage> JsonAsync(string path) => http.AskAsync(path, "POST", JsonContent.Create(new { username = "alice", password }), from);
+            return (n % 6) switch
+            {
+                0 => JsonAsync("/api/accounts/login/"),
+                1 => JsonAsync("/api-token-auth/"),
+                2 => JsonAsync("/api/token/"),
+                3 => JsonAsync("/api/token/sliding/"),
+                4 => http.AskAsync("/api/accounts/profile/", "GET", null, from, ("Authorization", Answers.Basic("alice", password))),
+                _ => http.AskAsync("/o/token/", "POST", new FormUrlEncodedContent([new("grant_type", "password"), new("client_id", "app"), new("username", "alice"), new("password", password)]), from),
+            };
+        }
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, 120).Select(GuessAsync));
+
+        Assert.Equal(Limit, hash.Runs);
+        Assert.All(answers, answer => Assert.InRange((int)answer.StatusCode, 400, 429));
+        await LogInAsync("alice", TestUsers.PasswordOf("alice")).ShouldBeAsync(429);
+    }
+
     [Fact]
     public async Task Each_failure_after_the_limit_doubles_the_wait_up_to_its_longest()
     {
@@ -121,7 +150,11 @@ public sealed class LoginLimitsTests : GatehouseTest
         }
     }
 
-    public static TheoryData<string> Doors => ["login", "token", "jwt", "basic", "password grant", "page", "admin", "password change"];
+    public static TheoryData<string> Doors =>
+    [
+        "login", "token", "jwt", "sliding", "basic", "password grant", "/accounts/login/", "/api-auth/login/", "/admin/login/", "password change",
+        "POST token/", "POST sessions/end_others/", "POST second_factor/", "POST me/delete/", "PATCH me/",
+    ];
 
     [Theory]
     [MemberData(nameof(Doors))]
@@ -138,20 +171,21 @@ public sealed class LoginLimitsTests : GatehouseTest
             case "login": await LogInAsync(username, password).ShouldBeAsync(429); break;
             case "token": await Http.AskAsync("/api-token-auth/", null, "POST", new { username, password }).ShouldBeAsync(429); break;
             case "jwt": await Http.AskAsync("/api/token/", null, "POST", new { username, password }).ShouldBeAsync(429); break;
+            case "sliding": await Http.AskAsync("/api/token/sliding/", null, "POST", new { username, password }).ShouldBeAsync(429); break;
             case "basic": await Http.AskAsync("/api/accounts/profile/", Answers.Basic("alice")).ShouldBeAsync(429); break;
             case "password grant":
-                Database.Execute(
-                    """
-                    INSERT INTO oauth2_provider_application (redirect_uris, client_type, authorization_grant_type, client_secret, name, user_id, skip_authorization, created, updated, algorithm,
-                        post_logout_redirect_uris, hash_client_secret, allowed_origins, registration_source, client_id)
-                    VALUES ('', 'public', 'password', '', 'app', NULL, FALSE, '2026-01-01 00:00:00', '2026-01-01 00:00:00', '', '', FALSE, '', 'manual', 'app')
-                    """);
+                AddApplication();
                 var answer = await Http.PostAsync("/o/token/", new FormUrlEncodedContent([new("grant_type", "password"), new("client_id", "app"), new("username", username), new("password", password)]), Ct);
                 await answer.ShouldBeAsync(400, """{"error":"invalid_grant","error_description":"Too many failed attempts. Try again later."}""");
                 break;
-            case "page" or "admin":
-                var html = await (await NewBrowser().SubmitAsync(door == "page" ? "/accounts/login/" : "/admin/login/", ("username", username), ("password", password))).TextAsync();
+            case ['/', ..]:
+                var html = await (await NewBrowser().SubmitAsync(door, ("username", username), ("password", password))).TextAsync();
                 Assert.Contains("Too many failed attempts.", html, StringComparison.Ordinal);
+                break;
+            case ['P', ..]:
+                // Where somebody who is logged in shows the password once more.
+                var (method, path) = (door.Split(' ')[0], "/api/accounts/" + door.Split(' ')[1]);
+                await Http.AskAsync(path, "Token " + token, method, new { current_password = password, email = "new@example.com" }).ShouldBeAsync(429);
                 break;
             default:
                 await Http.AskAsync("/api/accounts/password/change/", "Token " + token, "POST", new { old_password = password, new_password1 = "a-new-fine-phrase", new_password2 = "a-new-fine-phrase" }).ShouldBeAsync(429);
@@ -215,6 +249,24 @@ public sealed class LoginLimitsTests : GatehouseTest
         await server.Http.AskAsync("/api/accounts/login/", "POST", JsonContent.Create(new { username = "user20", password = "wrong-password" }), (header, "198.51.100.99")).ShouldBeAsync(429);
     }
 
+    // As a proxy that is named tells it, perhaps with a port; the client may put in front what it likes.
+    [Theory]
+    [InlineData("203.0.113.9", "203.0.113.9")]
+    [InlineData("203.0.113.9:{0}", "203.0.113.9")]
+    [InlineData("::ffff:203.0.113.9", "203.0.113.9")]
+    [InlineData("2001:db8:1:2::{0}", "2001:db8:1:2:ffff:ffff:ffff:ffff")]
+    [InlineData("2001:DB8:1:2::{0}", "2001:db8:1:2::9")]
+    [InlineData("[2001:db8:1:2::{0}]:4{0}", "2001:db8:1:2::9")]
+    public async Task Addresses_of_one_network_are_counted_as_one_in_the_header_too(string guesser, string other)
+    {
+        await CreateAsync("alice");
+        for (var n = 0; n < 20; n++) await LogInAsync($"user{n}", "wrong-password", from: $"198.51.100.{n}, {string.Format(System.Globalization.CultureInfo.InvariantCulture, guesser, n)}").ShouldBeAsync(400);
+
+        await LogInAsync("alice", TestUsers.PasswordOf("alice"), from: other).ShouldBeAsync(429);
+        await LogInAsync("alice", TestUsers.PasswordOf("alice"), from: "2001:db8:1:3::1").ShouldBeAsync(200);
+        Assert.All(Database.Rows("SELECT key FROM gatehouse_login_failure WHERE key LIKE 'network:%'"), key => Assert.Contains(key, new[] { "network:203.0.113.9", "network:2001:db8:1:2::/64", "network:2001:db8:1:3::/64" }));
+    }
+
     [Fact]
     public async Task Nobody_else_locks_a_known_device_out()
     {
@@ -271,6 +323,13 @@ public sealed class LoginLimitsTests : GatehouseTest
     [InlineData(2000)]
     public async Task A_limit_that_cannot_work_stops_the_start(int limit) =>
         Assert.Contains("LoginFailureLimit", (await Assert.ThrowsAsync<SettingException>(() => StartServerAsync(options => options.Accounts.LoginFailureLimit = limit))).Message, StringComparison.Ordinal);
+
+    private void AddApplication() => Database.Execute(
+        """
+        INSERT INTO oauth2_provider_application (redirect_uris, client_type, authorization_grant_type, client_secret, name, user_id, skip_authorization, created, updated, algorithm,
+            post_logout_redirect_uris, hash_client_secret, allowed_origins, registration_source, client_id)
+        VALUES ('', 'public', 'password', '', 'app', NULL, FALSE, '2026-01-01 00:00:00', '2026-01-01 00:00:00', '', '', FALSE, '', 'manual', 'app')
+        """);
 
     private Task<Gatehouse.Users.User> CreateAsync(string username, bool isStaff = false) =>
         Users.CreateAsync(username, encoded: hash.Encode(TestUsers.PasswordOf(username)), isStaff: isStaff);

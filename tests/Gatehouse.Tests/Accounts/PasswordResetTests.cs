@@ -154,6 +154,25 @@ public sealed class PasswordResetTests : MailTest
         Assert.Equal("Password reset on auth.example.com", MailFolder.HeaderOf(mail, "Subject"));
     }
 
+    // Where a proxy is believed, so that the request is for that host by all means.
+    [Fact]
+    public async Task Links_begin_with_the_configured_address_even_where_a_forwarded_host_is_believed()
+    {
+        var server = await StartServerAsync(options => (options.Secure.UseXForwardedHost, options.AllowedHosts) = (true, ["*"]));
+        var token = await Users.TokenAsync(await Users.CreateAsync("alice", email: "alice@example.com"));
+        (string, string)[] hostile = [("X-Forwarded-Host", "evil.example"), ("Host", "evil.example")];
+
+        await server.Http.AskAsync(Api, "POST", JsonContent.Create(new { email = "alice@example.com" }), hostile).ShouldBeAsync(200);
+        await server.Http.AskAsync("/api/accounts/me/", "PATCH", JsonContent.Create(new { email = "new@example.com", current_password = TestUsers.PasswordOf("alice") }), [.. hostile, ("Authorization", "Token " + token)]).ShouldBeAsync(200);
+        await server.Http.AskAsync("/api/accounts/register/", "POST", JsonContent.Create(new { username = "carol", email = "carol@example.com", password = "a-fine-phrase" }), hostile).ShouldBeAsync(201);
+
+        foreach (var mail in await Mailbox.WaitAsync(3))
+        {
+            Assert.Contains($"\n{BaseUrl}/accounts/", mail, StringComparison.Ordinal);
+            Assert.DoesNotContain("evil", mail, StringComparison.Ordinal);
+        }
+    }
+
     [Theory]
     [InlineData("GET http://evil.example/accounts/password_reset/ HTTP/1.1\nHost: evil.example\n\n")]
     [InlineData("GET /accounts/password_reset/ HTTP/1.1\nHost: localhost\nHost: evil.example\n\n")]
@@ -183,6 +202,68 @@ public sealed class PasswordResetTests : MailTest
         await Server.StopAsync();
         Assert.Equal(2, Mailbox.Messages.Count);
         Assert.All(mails, mail => Assert.Equal("alice@example.com", MailFolder.HeaderOf(mail, "To")));
+    }
+
+    // What takes longer for somebody who is known can be measured; so nothing is asked of the table of users before the answer.
+    [Fact]
+    public async Task The_answer_is_given_without_a_look_at_the_users()
+    {
+        await Users.CreateAsync("alice", email: "alice@example.com");
+        Database.Execute("ALTER TABLE auth_user RENAME TO somewhere_else");
+        try
+        {
+            foreach (var email in new[] { "alice@example.com", "nobody@example.com" })
+            {
+                await Http.AskAsync(Api, null, "POST", new { email }).ShouldBeAsync(200, """{"detail":"Password reset e-mail has been sent."}""");
+                await NewBrowser().SubmitAsync("/accounts/password_reset/", ("email", email)).ShouldBeAsync(302);
+            }
+            await Server.StopAsync();
+        }
+        finally
+        {
+            Database.Execute("ALTER TABLE somewhere_else RENAME TO auth_user");
+        }
+
+        Assert.Equal(4, Log.Lines.Count(line => line.Contains("A mail could not be sent", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task A_new_password_by_mail_leaves_the_second_factor_as_it_is_and_logs_nobody_in()
+    {
+        var alice = await Users.CreateAsync("alice", email: "alice@example.com");
+        var secret = Gatehouse.Users.SecondFactors.NewSecret();
+        string Code() => new OtpNet.Totp(secret).ComputeTotp(Clock.Now.UtcDateTime);
+        Assert.NotNull(await Server.Get<Gatehouse.Users.SecondFactors>().EnableAsync(alice, secret, Code(), Ct));
+        Clock.Advance(TimeSpan.FromMinutes(1));
+        var (uid, token) = Parts(await LinkAsync("alice@example.com"));
+        var browser = NewBrowser();
+        await browser.GetAsync($"/accounts/reset/{uid}/{token}/").ShouldBeAsync(302);
+        await browser.SubmitAsync($"/accounts/reset/{uid}/set-password/", ("new_password1", New), ("new_password2", New)).ShouldBeAsync(302);
+        Secrets.Add(New);
+
+        await browser.GetAsync("/api/accounts/profile/").ShouldBeAsync(401);
+        foreach (var path in new[] { "/api/accounts/login/", "/api-token-auth/", "/api/token/" })
+            await Http.AskAsync(path, null, "POST", new { username = "alice", password = New }).ShouldBeAsync(400, """{"otp":["A one-time code is required."]}""");
+        await Http.AskAsync("/api/accounts/login/", null, "POST", new { username = "alice", password = New, otp = Code() }).ShouldBeAsync(200);
+    }
+
+    [Fact]
+    public async Task Nobody_comes_from_their_own_link_to_the_password_of_another()
+    {
+        await Users.CreateAsync("alice", email: "alice@example.com");
+        var bob = await Users.CreateAsync("bob", email: "bob@example.com");
+        var browser = NewBrowser();
+        var own = (await browser.GetAsync(await LinkAsync("alice@example.com"))).Header("Location")!;
+        var others = $"/accounts/reset/{PasswordReset.Uid(bob.Id)}/set-password/";
+
+        Assert.Contains("Password reset unsuccessful", await (await browser.GetAsync(others)).TextAsync(), StringComparison.Ordinal);
+        var form = await (await browser.GetAsync(own)).TextAsync();
+        var token = System.Text.RegularExpressions.Regex.Match(form, "csrfmiddlewaretoken\" value=\"([^\"]+)\"").Groups[1].Value;
+        var posted = await browser.SendAsync(HttpMethod.Post, others, new FormUrlEncodedContent([new("csrfmiddlewaretoken", token), new("new_password1", New), new("new_password2", New)]), csrf: false);
+        Assert.Contains("Password reset unsuccessful", await posted.TextAsync(), StringComparison.Ordinal);
+        // Without the mail there is nothing behind that address either.
+        Assert.Contains("Password reset unsuccessful", await (await NewBrowser().GetAsync(own)).TextAsync(), StringComparison.Ordinal);
+        await NewBrowser().LogInAsync("bob");
     }
 
     [Theory]

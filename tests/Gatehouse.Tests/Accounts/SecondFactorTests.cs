@@ -57,7 +57,7 @@ public sealed partial class SecondFactorTests : GatehouseTest
         var (username, password) = ("alice", TestUsers.PasswordOf("alice"));
         AddApplication();
 
-        foreach (var path in new[] { "/api/accounts/login/", "/api-token-auth/", "/api/token/" })
+        foreach (var path in new[] { "/api/accounts/login/", "/api-token-auth/", "/api/token/", "/api/token/sliding/" })
         {
             await Http.AskAsync(path, null, "POST", new { username, password }).ShouldBeAsync(400, """{"otp":["A one-time code is required."]}""");
             await Http.AskAsync(path, null, "POST", new { username, password, otp = "000000" }).ShouldBeAsync(400, """{"otp":["Invalid one-time code."]}""");
@@ -161,6 +161,49 @@ public sealed partial class SecondFactorTests : GatehouseTest
         await Http.AskAsync("/api/token/", null, "POST", new { username, password, otp = CodeOf(secret) }).ShouldBeAsync(429);
     }
 
+    // The password is right each time: that must not forget the wrong codes.
+    [Theory]
+    [InlineData("DELETE", Api)]
+    [InlineData("POST", Api + "recovery_codes/")]
+    [InlineData("POST", "/api/accounts/me/delete/")]
+    public async Task Codes_are_not_guessed_without_end_by_who_is_logged_in_and_knows_the_password(string method, string path)
+    {
+        var secret = await EnableAsync("alice");
+        var token = "Token " + await Users.TokenAsync((await Server.Get<Gatehouse.Users.UserAccounts>().FindAsync("alice", Ct))!);
+        var current_password = TestUsers.PasswordOf("alice");
+        var statuses = new List<int>();
+        for (var n = 0; n < 30; n++)
+        {
+            statuses.Add((int)(await Http.AskAsync(path, token, method, new { current_password, otp = $"{n:000000}" })).StatusCode);
+            // Something that takes the password alone.
+            await Http.AskAsync("/api/accounts/me/", token, "PATCH", new { current_password, email = $"a{n}@example.com" });
+        }
+
+        Assert.InRange(statuses.Count(status => status == 400), 1, 10);
+        Clock.Advance(TimeSpan.FromSeconds(20));
+        await Http.AskAsync(path, token, method, new { current_password, otp = CodeOf(secret) }).ShouldBeAsync(429);
+        Assert.Equal(["alice"], Database.Rows("SELECT u.username FROM gatehouse_totp t JOIN auth_user u ON t.user_id = u.id || ''"));
+    }
+
+    [Fact]
+    public async Task Codes_are_not_guessed_without_end_at_the_second_step_of_a_login()
+    {
+        var secret = await EnableAsync("alice");
+        Clock.Advance(TimeSpan.FromMinutes(1));
+        var browser = NewBrowser();
+        string html = "";
+        for (var n = 0; n < 12; n++)
+        {
+            // Anew each time, which the password alone is enough for.
+            html = await (await browser.SubmitAsync("/accounts/login/", ("username", "alice"), ("password", TestUsers.PasswordOf("alice")))).TextAsync();
+            if (Step().IsMatch(html)) html = await (await PostAsync(browser, "/accounts/login/", html, ("otp", $"{n:000000}"))).TextAsync();
+        }
+
+        Assert.Contains("Too many failed attempts.", html, StringComparison.Ordinal);
+        await Http.AskAsync("/api/token/", null, "POST", new { username = "alice", password = TestUsers.PasswordOf("alice"), otp = CodeOf(secret) }).ShouldBeAsync(429);
+        Assert.Null(browser.SessionKey);
+    }
+
     [Theory]
     [InlineData("12345")]
     [InlineData("1234567")]
@@ -177,6 +220,7 @@ public sealed partial class SecondFactorTests : GatehouseTest
 
     [Theory]
     [InlineData("/accounts/login/")]
+    [InlineData("/api-auth/login/")]
     [InlineData("/admin/login/")]
     public async Task The_login_pages_ask_in_a_second_step(string path)
     {
