@@ -1,4 +1,3 @@
-using Gatehouse.Tests.Database;
 using Gatehouse.Tests.Mail;
 using Gatehouse.Tests.OAuth.Authorize;
 using OtpNet;
@@ -151,7 +150,13 @@ public sealed class OAuthAuditTests : AuthorizeTest
         Client("web");
         async Task<string> PushAsync() => Url("web", ("request_uri", (string)(await (await Http.PostAsync("/o/par/", new FormUrlEncodedContent(new Dictionary<string, string>
         {
-            ["client_id"] = "web", ["client_secret"] = SecretOf("web"), ["response_type"] = "code", ["redirect_uri"] = Callback, ["scope"] = "read", ["code_challenge"] = Challenge, ["code_challenge_method"] = "S256",
+            ["client_id"] = "web",
+            ["client_secret"] = SecretOf("web"),
+            ["response_type"] = "code",
+            ["redirect_uri"] = Callback,
+            ["scope"] = "read",
+            ["code_challenge"] = Challenge,
+            ["code_challenge_method"] = "S256",
         }), Ct)).JsonAsync())["request_uri"]!));
         var given = await PushAsync();
         var fields = FieldsOf(await (await Alice.GetAsync(given)).TextAsync()).Append(new("allow", "Authorize")).ToList();
