@@ -258,21 +258,25 @@ public sealed class TokenBlacklist
         SELECT @now, id FROM token_blacklist_outstandingtoken WHERE jti = @jti ON CONFLICT (token_id) DO NOTHING
         """);
 
-    // The row is not locked: whoever deactivates the user at this moment, Django too, is heeded wherever the new token is shown.
     private const string UserIsAsAsked =
         "(CAST(@user AS bigint) IS NULL OR EXISTS (SELECT 1 FROM auth_user u WHERE u.id = @user AND (u.is_active OR NOT @active) AND (u.password = @password OR NOT @same)))";
 
-    private static readonly Sql EndForRotation = new($"""
-        INSERT INTO token_blacklist_blacklistedtoken (blacklisted_at, token_id)
-        SELECT @now, o.id FROM token_blacklist_outstandingtoken o WHERE o.jti = @jti AND {UserIsAsAsked} ON CONFLICT (token_id) DO NOTHING
-        """);
+    private const string UserStaysAsAsked =
+        "(CAST(@user AS bigint) IS NULL OR EXISTS (SELECT 1 FROM auth_user u WHERE u.id = @user AND (u.is_active OR NOT @active) AND (u.password = @password OR NOT @same) FOR SHARE))";
 
-    private static readonly Sql<long?> GoodForRotation = new(
-        $"""
-        SELECT 1 WHERE {UserIsAsAsked} AND NOT EXISTS (
+    private static readonly Sql EndForRotation = new(EndIf(UserIsAsAsked), postgres: EndIf(UserStaysAsAsked));
+
+    private static string EndIf(string userIsGood) => $"""
+        INSERT INTO token_blacklist_blacklistedtoken (blacklisted_at, token_id)
+        SELECT @now, o.id FROM token_blacklist_outstandingtoken o WHERE o.jti = @jti AND {userIsGood} ON CONFLICT (token_id) DO NOTHING
+        """;
+
+    private static readonly Sql<long?> GoodForRotation = new(GoodIf(UserIsAsAsked), row => row.Int(0), postgres: GoodIf(UserStaysAsAsked));
+
+    private static string GoodIf(string userIsGood) => $"""
+        SELECT 1 WHERE {userIsGood} AND NOT EXISTS (
             SELECT 1 FROM token_blacklist_outstandingtoken o JOIN token_blacklist_blacklistedtoken b ON b.token_id = o.id WHERE o.jti = @jti)
-        """,
-        row => row.Int(0));
+        """;
 
     // PostgreSQL: what a sweep is about to delete is waited for, and then it is gone; otherwise the whole would fail for want of it.
     private static readonly Sql EndAllOfUser = new(EndAll(""), postgres: EndAll(" ORDER BY id FOR KEY SHARE"));

@@ -164,12 +164,19 @@ internal sealed class RefreshTokenGrant(
             TokenText.Resources(row.Text(5)), row.Time(6), row.TimeOrNull(7), row.Text(8),
             row.IsNull(9) ? null : new Successor(row.Text(9), row.Text(10), row.Time(11), row.Text(12), row.TextOrNull(13), row.TextOrNull(14)), User.Read(row, 15)));
 
-    // The user's row is not locked: whoever deactivates the user at this moment, Django too, is heeded wherever the new tokens are shown.
     private const string Good = "id = @id AND revoked IS NULL AND access_token_id = @access AND (@anybody OR EXISTS (SELECT 1 FROM auth_user u WHERE u.id = user_id AND u.is_active))";
 
-    private static readonly Sql Rotate = new($"UPDATE oauth2_provider_refreshtoken SET revoked = @now, updated = @now, access_token_id = NULL WHERE {Good}");
+    // PostgreSQL: whoever deactivates the user, Django too, does so before or after the whole transaction.
+    private const string StaysGood =
+        "id = @id AND revoked IS NULL AND access_token_id = @access AND (@anybody OR EXISTS (SELECT 1 FROM auth_user u WHERE u.id = user_id AND u.is_active FOR SHARE))";
 
-    private static readonly Sql<string> StillGood = new($"SELECT 'yes' FROM oauth2_provider_refreshtoken WHERE {Good}", row => row.Text(0));
+    private const string RotateIf = "UPDATE oauth2_provider_refreshtoken SET revoked = @now, updated = @now, access_token_id = NULL WHERE ";
+
+    private static readonly Sql Rotate = new(RotateIf + Good, postgres: RotateIf + StaysGood);
+
+    private const string FindIf = "SELECT 'yes' FROM oauth2_provider_refreshtoken WHERE ";
+
+    private static readonly Sql<string> StillGood = new(FindIf + Good, row => row.Text(0), postgres: FindIf + StaysGood);
 
     private sealed record Found(
         long Id, long ClientId, DateTimeOffset? Revoked, long? AccessTokenId, Guid? Family, IReadOnlyList<string> Resource, DateTimeOffset Created, DateTimeOffset? AccessExpires,
