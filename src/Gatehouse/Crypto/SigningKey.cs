@@ -1,7 +1,6 @@
 using System.Buffers.Text;
 using System.Collections.Concurrent;
 using System.Globalization;
-using System.Numerics;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
@@ -272,9 +271,6 @@ internal abstract class SigningKey
             padding = algorithm[0] == 'P' ? RSASignaturePadding.Pss : RSASignaturePadding.Pkcs1;
             var bits = pool.Use(rsa => rsa.KeySize);
             if (bits is < LeastRsaBits or > MostRsaBits) throw new ArgumentException($"the RSA key has {bits} bits; it needs at least {LeastRsaBits} (RFC 7518 section 3.3).");
-            // With 1 every message is its own signature (RFC 8017 section 3.1).
-            var exponent = new BigInteger(parameters.Exponent, isUnsigned: true, isBigEndian: true);
-            if (exponent < 3 || exponent.IsEven) throw new ArgumentException("the RSA key's public exponent must be odd and at least 3; 65,537 is usual.");
             SignatureLength = (bits + 7) / 8;
         }
 

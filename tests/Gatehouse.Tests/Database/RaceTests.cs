@@ -149,10 +149,16 @@ public sealed class RaceTests : JwtTest
         for (var round = 0; round < Rounds; round++)
         {
             var user = await Users.CreateAsync($"user-{round}");
+            var before = new List<string>();
             var successors = await RefreshWhileAsync(
                 await TokensAsync(user.Username),
-                async () => Assert.Equal(OwnDeletion.Done, await Either(round).Get<AdminOperations>().DeleteOwnAsync(user, Ct)));
+                async () =>
+                {
+                    Assert.Equal(OwnDeletion.Done, await Either(round).Get<AdminOperations>().DeleteOwnAsync(user, Ct));
+                    before = Database.Rows(All);
+                });
 
+            Assert.Equal(before, Database.Rows(All));
             Assert.Empty(Database.Rows($"SELECT jti FROM token_blacklist_outstandingtoken WHERE user_id = {user.Id}"));
             Assert.Empty(Database.BrokenReferences());
             foreach (var token in successors) await RefreshAsync(token, Either(round)).ShouldBeAsync(401);

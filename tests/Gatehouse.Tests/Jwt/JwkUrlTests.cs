@@ -76,6 +76,20 @@ public sealed class JwkUrlTests : JwtTest
     }
 
     [Fact]
+    public async Task A_token_that_was_good_is_none_when_its_key_s_name_is_another_key_s()
+    {
+        Assert.Equal(200, await StatusAsync(SignedBy(FirstKey, "first")));
+        Clock.Advance(TimeSpan.FromMinutes(1));
+        var token = SignedBy(FirstKey, "first");
+        for (var i = 0; i < 2; i++) Assert.Equal(200, await StatusAsync(token));
+
+        Publish(Jwk(SecondKey, "first"));
+        Clock.Advance(TimeSpan.FromMinutes(4));
+        for (var i = 0; i < 2; i++) Assert.Equal(401, await StatusAsync(token));
+        Assert.Equal(200, await StatusAsync(SignedBy(SecondKey, "first")));
+    }
+
+    [Fact]
     public async Task The_key_must_be_the_one_that_is_named()
     {
         Publish(Jwk(FirstKey, "first"), Jwk(SecondKey, "second"));

@@ -43,6 +43,7 @@ public sealed class JwtKeysTests : JwtTest
             AssertReads(algorithm, signs, rsa.ExportPkcs8PrivateKeyPem(), rsa.ExportSubjectPublicKeyInfoPem(), rsa.ExportRSAPublicKeyPem(), certificate.ExportCertificatePem(), full, half, "\n" + half);
         Assert.True(SigningKey.Parse(algorithm, full).CanSign);
         Assert.False(SigningKey.Parse(algorithm, half).CanSign);
+        // The last two are for public exponents that would make every message its own signature, or none.
         foreach (var wrong in new[]
         {
             rsa.ExportEncryptedPkcs8PrivateKeyPem("password", new PbeParameters(PbeEncryptionAlgorithm.Aes128Cbc, HashAlgorithmName.SHA256, 1)), "no key", half.Replace("RSA", "EC", StringComparison.Ordinal),
