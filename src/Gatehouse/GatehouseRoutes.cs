@@ -28,7 +28,7 @@ public static class GatehouseRoutes
         routes.MapOAuth(options);
         routes.MapHealth();
         routes.MapStyleSheet();
-        routes.MapViewAssets();
+        ViewAssets.MapViewAssets(routes);
         routes.MapOpenApiDocument(options);
         routes.MapDocsPage(options);
     }

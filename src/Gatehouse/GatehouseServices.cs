@@ -75,6 +75,7 @@ public static class GatehouseServices
 
         services.AddSingleton<KnownDevices>();
         services.AddSingleton<LoginLimits>();
+        services.AddSingleton<Passkeys>();
         services.AddSingleton<SecondFactors>();
         services.AddSingleton<Logins>();
 
@@ -147,6 +148,7 @@ public static class GatehouseServices
         services.AddSingleton<DeleteAccount>();
         services.AddSingleton<SecondFactorStep>();
         services.AddSingleton<SecondFactorPages>();
+        services.AddSingleton<PasskeyPages>();
         // what notbefore ends
         services.AddSingleton<IIssued, IssuedSessions>().AddSingleton<IIssued, IssuedAuthTokens>().AddSingleton<IIssued, IssuedJwts>().AddSingleton<IIssued, IssuedOAuthTokens>();
 

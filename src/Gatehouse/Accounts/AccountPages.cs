@@ -1,6 +1,7 @@
 using Gatehouse.Http;
 using Gatehouse.Sessions;
 using Gatehouse.Users;
+using Gatehouse.Views;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 
@@ -36,7 +37,10 @@ internal static class AccountPages
     /// <summary>A page with a heading.</summary>
     /// <param name="title">Text.</param>
     /// <param name="body">HTML.</param>
-    public static HtmlPage Page(string title, string body) => new(StatusCodes.Status200OK, title, $"<h1>{HtmlPage.Escape(title)}</h1>\n{body}");
+    public static HtmlPage Page(string title, string body) => new(StatusCodes.Status200OK, title, $"<h1>{HtmlPage.Escape(title)}</h1>\n{body}") { Script = ScriptOf(body) };
+
+    /// <summary>Where a passkey can be made or shown, a script is needed; else none may run.</summary>
+    public static string? ScriptOf(string body) => body.Contains(" data-passkey=\"", StringComparison.Ordinal) ? ViewAssets.PasskeyScript : null;
 
     /// <summary>A page that says one thing, with a link to go on.</summary>
     public static HtmlPage Notice(string title, string text, string href, string link) =>
@@ -75,12 +79,31 @@ internal static class AccountPages
         return outcome.ApiRefusal ?? (outcome.Admitted is null ? ApiError.Validation("current_password", "Invalid password.") : null);
     }
 
-    /// <summary>A code of the user's second factor, for the same.</summary>
-    public static async Task CheckCodeAsync(HttpContext http, PageForm form, User user, string code)
+    /// <summary>The user's second factor, for the same.</summary>
+    public static async Task CheckFactorAsync(HttpContext http, PageForm form, User user, FactorAnswer answer)
     {
-        var outcome = await http.GetLogins().CheckCodeAsync(http, user, code, http.RequestAborted);
-        if (outcome.Admitted is null) form.Fail("otp", outcome.Refusal == LoginRefusal.TooMany ? TooManyFailures : LoginOutcome.CodeInvalid);
+        if (!form.IsValid) return;
+        Fail(form, (await http.GetLogins().CheckFactorAsync(http, user, answer, http.RequestAborted)).Refusal);
     }
+
+    /// <summary>Says in a form why a second factor was refused, if it was.</summary>
+    public static void Fail(PageForm form, LoginRefusal refusal)
+    {
+        switch (refusal)
+        {
+            case LoginRefusal.None: break;
+            case LoginRefusal.TooMany: form.Fail("otp", TooManyFailures); break;
+            case LoginRefusal.PasskeyMissing: form.Fail("", LoginOutcome.PasskeyRequired); break;
+            case LoginRefusal.PasskeyWrong: form.Fail("", Passkeys.Invalid); break;
+            default: form.Fail("otp", LoginOutcome.CodeInvalid); break;
+        }
+    }
+
+    /// <summary>Password, and second factor where there is one, for the API; null when they are right.</summary>
+    public static async Task<IResult?> ProofErrorAsync(HttpContext http, User user, ApiForm form, FactorStatus? status) =>
+        await PasswordErrorAsync(http, user, form) is { } wrong ? wrong
+        : status is null ? null
+        : (await http.GetLogins().CheckFactorAsync(http, user, FactorAnswer.Of(form), http.RequestAborted)).ApiRefusal;
 
     public const string TooManyFailures = "Too many failed attempts. Please try again later.";
 }

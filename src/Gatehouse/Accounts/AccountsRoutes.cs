@@ -20,9 +20,11 @@ internal static class AccountsRoutes
         var csrf = services.GetRequiredService<Csrf>();
         var db = services.GetRequiredService<Db>();
         var emails = services.GetRequiredService<EmailVerification>();
+        var keys = services.GetRequiredService<PasskeyPages>();
 
         routes.MapView(path + "/register/", "Register", view => view.Post(http => Register.HandleAsync(http, accounts, emails, csrf, options)).PostFields = Register.Fields).RequirePermission(new AllowAny());
         routes.MapView(path + "/login/", "Login", view => view.Post(http => Login.HandleAsync(http, login, csrf, options)).FormFields = Login.Fields).RequirePermission(new AllowAny());
+        routes.MapView(path + "/login/passkey/", "Passkey", view => view.Get(keys.AskAsync)).RequirePermission(new AllowAny());
         routes.MapView(path + "/logout/", "Logout", view => view.Post(http => Logout.HandleAsync(http, login)).TakesNoBody = true).RequirePermission(new IsAuthenticated());
         routes.MapView(path + "/profile/", "Profile", view => view.Get(Profile.HandleAsync)).RequirePermission(new IsAuthenticated());
         routes.MapView(path + "/users/", "Users", view => view.Get(http => UserList.HandleAsync(http, db))).RequirePermission(new IsAdminUser());
@@ -40,6 +42,10 @@ internal static class AccountsRoutes
         Own("/token/", "Token", view => view.Post(tokens.RenewAsync).Delete(tokens.DeleteAsync).PostFields = TokenPages.Fields);
         Own("/token/end_jwt/", "End JSON Web Tokens", view => view.Post(tokens.EndJwtAsync).TakesNoBody = true);
         Own("/second_factor/", "Second Factor", view => view.Get(factors.StatusAsync).Post(factors.EnableAsync).Delete(factors.DisableAsync).PostFields = SecondFactorPages.Fields);
+        Own("/passkeys/", "Passkeys", view => view.Get(keys.ListAsync));
+        Own("/passkeys/begin/", "New Passkey", view => view.Post(keys.BeginAsync).PostFields = SecondFactorPages.RecoveryFields);
+        Own("/passkeys/finish/", "Passkey Made", view => view.Post(keys.FinishAsync).PostFields = PasskeyPages.Fields);
+        Own("/passkeys/{id}/", "Passkey", view => view.Delete(keys.DeleteAsync));
         // The admin site deletes no users of a project's own model either: what refers to them, only the project knows.
         if (options.UserModel.IsDjangosOwn)
         {
@@ -57,6 +63,9 @@ internal static class AccountsRoutes
         routes.MapAccountPage("/accounts/sessions/", sessions.ShowAsync);
         routes.MapAccountPage("/accounts/tokens/", tokens.ShowAsync);
         routes.MapAccountPage("/accounts/second_factor/", factors.ShowAsync);
+        routes.MapAccountPage("/accounts/passkeys/", keys.ShowAsync);
+        routes.MapAccountPage("/accounts/passkeys/add/", keys.AddAsync);
+        routes.MapAccountPage("/accounts/passkeys/{id}/delete/", keys.DeleteAsync);
         // Links need to know where they lead.
         if (options.Accounts.BaseUrl.Length > 0)
         {

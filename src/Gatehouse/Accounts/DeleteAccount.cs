@@ -12,7 +12,7 @@ namespace Gatehouse.Accounts;
 /// A user deletes their account, with all that the admin site would delete with it. It takes the password and, where there is one, the second
 /// factor: a session alone may be a thief's.
 /// </summary>
-internal sealed class DeleteAccount(AdminOperations operations, SecondFactors factors, SessionLogin login, GatehouseOptions options)
+internal sealed class DeleteAccount(AdminOperations operations, SecondFactors factors, SecondFactorStep steps, SessionLogin login, GatehouseOptions options)
 {
     private const string WrongPassword = "Your password was entered incorrectly. Please enter it again.";
     private const string IsLast = "You are the last superuser. Make somebody else one first.";
@@ -21,6 +21,7 @@ internal sealed class DeleteAccount(AdminOperations operations, SecondFactors fa
     [
         new("current_password", "string", "Present password", Required: true, MaxLength: Crypto.PasswordHashes.MaxPasswordLength),
         new("otp", "string", "One-time code", Help: "Where there is a second factor."),
+        ViewField.Passkey,
     ];
 
     /// <summary>POST /api/accounts/me/delete/.</summary>
@@ -29,9 +30,7 @@ internal sealed class DeleteAccount(AdminOperations operations, SecondFactors fa
         if (http.GetIdentity() is not { User: { } user } caller) return ApiError.PermissionDenied();
         var (form, error) = await ApiForm.ReadAsync(http, options);
         if (error is not null) return error;
-        if (await AccountPages.PasswordErrorAsync(http, user, form) is { } refused) return refused;
-        if (await factors.StatusAsync(user.Id, http.RequestAborted) is not null
-            && (await http.GetLogins().CheckCodeAsync(http, user, form.Loose("otp") ?? "", http.RequestAborted)).ApiRefusal is { } wrong) return wrong;
+        if (await AccountPages.ProofErrorAsync(http, user, form, await factors.StatusAsync(user.Id, http.RequestAborted)) is { } refused) return refused;
 
         var done = await operations.DeleteOwnAsync(user, http.RequestAborted);
         if (done == OwnDeletion.LastSuperuser) return ApiError.Validation(options.RestFramework.NonFieldErrorsKey, IsLast);
@@ -45,13 +44,13 @@ internal sealed class DeleteAccount(AdminOperations operations, SecondFactors fa
     {
         var (form, error) = await PageForm.ReadAsync(http);
         if (error is not null) return error;
-        var hasFactor = await factors.StatusAsync(user.Id, http.RequestAborted) is not null;
+        var status = await factors.StatusAsync(user.Id, http.RequestAborted);
         if (form.IsPosted)
         {
             var password = form.Password("password");
-            var code = hasFactor ? form.Text("otp", 20) : "";
+            var answer = status is null ? FactorAnswer.None : SecondFactorStep.Answer(form);
             await AccountPages.CheckPasswordAsync(http, form, user, "password", password, WrongPassword);
-            if (form.IsValid && hasFactor) await AccountPages.CheckCodeAsync(http, form, user, code);
+            if (status is not null) await AccountPages.CheckFactorAsync(http, form, user, answer);
             if (form.IsValid && await operations.DeleteOwnAsync(user, http.RequestAborted) == OwnDeletion.LastSuperuser) form.Fail("", IsLast);
             if (form.IsValid)
             {
@@ -65,7 +64,7 @@ internal sealed class DeleteAccount(AdminOperations operations, SecondFactors fa
             + form.Html(
                 "Delete my account",
                 form.Input("password", "Password", "password", "current-password"),
-                hasFactor ? SecondFactorStep.CodeInput(form) : "")
+                status is null ? "" : await steps.InputAsync(http, form, user, status))
             + "<p><a href=\"/accounts/profile/\">Keep it</a></p>");
     }
 }

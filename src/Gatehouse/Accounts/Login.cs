@@ -24,9 +24,12 @@ internal static class Login
         if (error is not null) return error;
         var username = form.Loose("username");
         var password = form.Loose("password");
-        var outcome = username is null || password is null
+        var answer = FactorAnswer.Of(form);
+        var outcome = username is null && password is null && answer.Passkey.Length > 0
+            ? await http.GetLogins().CheckPasskeyAsync(http, answer.Passkey, http.RequestAborted)
+            : username is null || password is null
             ? new LoginOutcome(null, LoginRefusal.Credentials)
-            : await http.GetLogins().CheckAsync(http, username, password, form.Loose("otp"), remember: false, http.RequestAborted);
+            : await http.GetLogins().CheckAsync(http, username, password, answer, remember: false, http.RequestAborted);
         if (outcome.ApiRefusal is { } refusal) return refusal;
         if (outcome.Admitted is not { } user) return ApiError.Named(StatusCodes.Status400BadRequest, "error", "Invalid credentials");
 

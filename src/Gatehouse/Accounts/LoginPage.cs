@@ -9,7 +9,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Gatehouse;
 
-/// <summary>Logging in and out as pages (Django's <c>LoginView</c> and <c>LogoutView</c>): plain forms, no script.</summary>
+/// <summary>Logging in and out as pages (Django's <c>LoginView</c> and <c>LogoutView</c>): plain forms, and a script for passkeys.</summary>
 public static class LoginPages
 {
     /// <summary>Maps a login page.</summary>
@@ -17,7 +17,7 @@ public static class LoginPages
     {
         var services = routes.ServiceProvider;
         var page = new LoginPage(
-            options ?? new LoginPageOptions(), services.GetRequiredService<SecondFactors>(), services.GetRequiredService<SecondFactorStep>(),
+            options ?? new LoginPageOptions(), services.GetRequiredService<SecondFactors>(), services.GetRequiredService<SecondFactorStep>(), services.GetRequiredService<Passkeys>(),
             services.GetRequiredService<SessionLogin>(), services.GetRequiredService<GatehouseOptions>());
         return routes.MapPage(path, page.HandleAsync);
     }
@@ -88,7 +88,7 @@ public sealed class LoginPageOptions
 }
 
 internal sealed class LoginPage(
-    LoginPageOptions page, SecondFactors factors, SecondFactorStep steps, SessionLogin login, GatehouseOptions options)
+    LoginPageOptions page, SecondFactors factors, SecondFactorStep steps, Passkeys passkeys, SessionLogin login, GatehouseOptions options)
 {
     private const string Code = "login";
     private const string SetUp = "login-set-up";
@@ -113,8 +113,19 @@ internal sealed class LoginPage(
         var asked = posted?.Form?.GetValueOrDefault("next") ?? http.Request.Query["next"].LastOrDefault();
         var next = asked is not null && SafeUrl.IsSafe(asked, http, options) ? asked : "";
         var shown = asked is null ? page.DefaultNext : next;
-        if (posted is null) return Show(http, shown, visitor, "", []);
+        if (posted is null) return await ShowAsync(http, shown, visitor, "", []);
         if (Field(SecondFactorStep.Field).Length > 0) return await SecondStepAsync(http, next, Field(SecondFactorStep.Field));
+        if (Field(Passkeys.Field).Length > 0)
+        {
+            var shownBy = await http.GetLogins().CheckPasskeyAsync(http, Field(Passkeys.Field), http.RequestAborted);
+            if (shownBy.Admitted is { } owner && (owner.IsStaff || !page.StaffOnly))
+            {
+                await login.LogInAsync(http, owner);
+                return new DjangoRedirect(Target(next));
+            }
+            return await ShowAsync(http, shown, visitor, "", [("", shownBy.Refusal == LoginRefusal.TooMany ? AccountPages.TooManyFailures
+                : shownBy.Admitted is not null ? "This passkey is not one of a staff account." : "This passkey was not accepted, or that took too long. Please try again.")]);
+        }
 
         var username = PythonText.Strip(Field("username"));
         var password = Field("password");
@@ -124,17 +135,17 @@ internal sealed class LoginPage(
         else if (username.Contains('\0')) errors.Add(("username", "Null characters are not allowed."));
         if (password.Length == 0) errors.Add(("password", "This field is required."));
         else if (password.Contains('\0')) errors.Add(("password", "Null characters are not allowed."));
-        if (errors.Count > 0) return Show(http, shown, visitor, Field("username"), errors);
+        if (errors.Count > 0) return await ShowAsync(http, shown, visitor, Field("username"), errors);
 
-        var outcome = await http.GetLogins().CheckAsync(http, Username.Normalise(username), password, code: null, remember: false, http.RequestAborted);
-        if (outcome.Refusal == LoginRefusal.TooMany) return Show(http, shown, visitor, Field("username"), [("", AccountPages.TooManyFailures)]);
+        var outcome = await http.GetLogins().CheckAsync(http, Username.Normalise(username), password, FactorAnswer.None, remember: false, http.RequestAborted);
+        if (outcome.Refusal == LoginRefusal.TooMany) return await ShowAsync(http, shown, visitor, Field("username"), [("", AccountPages.TooManyFailures)]);
         if (outcome.User is not { } user || page.StaffOnly && !user.IsStaff)
         {
             var account = page.StaffOnly ? "the correct username and password for a staff account" : "a correct username and password";
-            return Show(http, shown, visitor, Field("username"), [("", $"Please enter {account}. Note that both fields may be case-sensitive.")]);
+            return await ShowAsync(http, shown, visitor, Field("username"), [("", $"Please enter {account}. Note that both fields may be case-sensitive.")]);
         }
 
-        if (outcome.Refusal == LoginRefusal.CodeMissing) return AskForCode((await PageForm.ReadAsync(http)).Form, next, user);
+        if (outcome.Refusal is LoginRefusal.CodeMissing or LoginRefusal.PasskeyMissing) return await AskForFactorAsync(http, (await PageForm.ReadAsync(http)).Form, next, user);
         if (outcome.Refusal == LoginRefusal.MustSetUp) return LetSetUp((await PageForm.ReadAsync(http)).Form, next, user, SecondFactors.NewSecret());
         await login.LogInAsync(http, user);
         return new DjangoRedirect(Target(next));
@@ -147,25 +158,25 @@ internal sealed class LoginPage(
     {
         var ct = http.RequestAborted;
         var (form, _) = await PageForm.ReadAsync(http);
-        var code = form.Text("otp", 20);
+        var answer = SecondFactorStep.Answer(form);
         if (await steps.ReadAsync(Code, step, ct) is { User: { } user })
         {
             if (page.StaffOnly && !user.IsStaff) return new DjangoRedirect(http.Request.Path);
             if (form.IsValid)
             {
-                var outcome = await http.GetLogins().CheckCodeAsync(http, user, code, ct);
+                var outcome = await http.GetLogins().CheckFactorAsync(http, user, answer, ct);
                 if (outcome.Admitted is { } admitted)
                 {
                     await login.LogInAsync(http, admitted);
                     return new DjangoRedirect(Target(next));
                 }
-                form.Fail("otp", outcome.Refusal == LoginRefusal.TooMany ? AccountPages.TooManyFailures : LoginOutcome.CodeInvalid);
+                AccountPages.Fail(form, outcome.Refusal);
             }
-            return AskForCode(form, next, user);
+            return await AskForFactorAsync(http, form, next, user);
         }
         if (await steps.ReadAsync(SetUp, step, ct) is { User: { } beginner, Secret: { } secret })
         {
-            if (form.IsValid && await factors.EnableAsync(beginner, secret, code, ct) is { } codes)
+            if (form.IsValid && await factors.EnableAsync(beginner, secret, answer.Code, isFirst: true, ct) is { } codes)
             {
                 await login.LogInAsync(http, beginner);
                 return AccountPages.Page(
@@ -174,19 +185,18 @@ internal sealed class LoginPage(
             if (form.IsValid) form.Fail("otp", LoginOutcome.CodeInvalid);
             return LetSetUp(form, next, beginner, secret);
         }
-        return Show(http, next, null, "", [("", "That took too long. Please log in again.")]);
+        return await ShowAsync(http, next, null, "", [("", "That took too long. Please log in again.")]);
     }
 
-    private HtmlPage AskForCode(PageForm form, string next, User user) => new(
-        StatusCodes.Status200OK, "Second factor",
-        "<h1>Second factor</h1>\n"
-        + form.Html(
-            "Log in",
-            PageForm.Hidden("next", next), PageForm.Hidden(SecondFactorStep.Field, steps.Write(Code, user)),
-            SecondFactorStep.CodeInput(form, "From your authenticator app, or a recovery code.")))
+    private async Task<HtmlPage> AskForFactorAsync(HttpContext http, PageForm form, string next, User user)
     {
-        FormAction = FormAction(next),
-    };
+        // Somebody may have taken the last one away meanwhile: then any code is refused, and the login begins anew.
+        var status = await factors.StatusAsync(user.Id, http.RequestAborted) ?? new FactorStatus(null, 0, 0);
+        var body = "<h1>Second factor</h1>\n" + form.Html(
+            "Log in",
+            PageForm.Hidden("next", next), PageForm.Hidden(SecondFactorStep.Field, steps.Write(Code, user)), await steps.InputAsync(http, form, user, status, submits: true));
+        return new HtmlPage(StatusCodes.Status200OK, "Second factor", body) { FormAction = FormAction(next), Script = AccountPages.ScriptOf(body) };
+    }
 
     private HtmlPage LetSetUp(PageForm form, string next, User user, byte[] secret) => AccountPages.Page(
         "Set up your second factor",
@@ -197,13 +207,15 @@ internal sealed class LoginPage(
     // client that needs no consent. Which client that is only that endpoint knows.
     private string? FormAction(string next) => next.Contains(options.OAuth.Path + "authorize/", StringComparison.Ordinal) ? null : "'self'";
 
-    private HtmlPage Show(HttpContext http, string next, User? visitor, string username, List<(string Field, string Message)> errors)
+    private async Task<HtmlPage> ShowAsync(HttpContext http, string next, User? visitor, string username, List<(string Field, string Message)> errors)
     {
         string Errors(string field) => string.Concat(errors.Where(error => error.Field == field).Select(error =>
             $"<div role=\"alert\"><ul class=\"errorlist{(field.Length == 0 ? " nonfield" : "")}\"><li>{HtmlPage.Escape(error.Message)}</li></ul></div>\n"));
 
         var stranger = visitor is null ? "" :
             $"<p>You are authenticated as {HtmlPage.Escape(visitor.Username)}, but are not authorized to access this page. Would you like to login to a different account?</p>\n";
+        var passkey = await passkeys.AskAsync(http, user: null) is not { } challenge ? "" :
+            $"<form method=\"post\">\n{PageForm.CsrfField(http)}\n{PageForm.Hidden("next", next)}{SecondFactorStep.PasskeyPart(challenge, "Log in with a passkey", SecondFactorStep.ThenSubmit, isPlain: true)}</form>\n";
         return new HtmlPage(
             StatusCodes.Status200OK, page.Title,
             $"""
@@ -217,11 +229,12 @@ internal sealed class LoginPage(
             {Errors("password")}<input type="password" name="password" id="id_password" autocomplete="current-password" required>
             {(page.NamesSubmit ? "<input type=\"submit\" name=\"submit\" value=\"Log in\">" : "<button type=\"submit\">Log in</button>")}
             </form>
-            {(options.Accounts.BaseUrl.Length > 0 ? "<p><a href=\"/accounts/password_reset/\">Forgotten your password?</a></p>" : "")}
+            {passkey}{(options.Accounts.BaseUrl.Length > 0 ? "<p><a href=\"/accounts/password_reset/\">Forgotten your password?</a></p>" : "")}
             {(options.Accounts.RegistrationOpen && !page.StaffOnly ? "<p><a href=\"/accounts/register/\">Sign up</a></p>" : "")}
             """)
         {
             FormAction = FormAction(next),
+            Script = AccountPages.ScriptOf(passkey),
         };
     }
 }

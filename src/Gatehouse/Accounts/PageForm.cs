@@ -65,8 +65,12 @@ internal sealed class PageForm
     public string Password(string field) => Text(field, Crypto.PasswordHashes.MaxPasswordLength, strip: false);
 
     /// <summary>The whole form: errors of no field, fields, button.</summary>
-    public string Html(string button, params IEnumerable<string> fields) =>
-        $"<form method=\"post\">\n{CsrfField(http)}\n{ErrorList("")}{string.Concat(fields)}<button type=\"submit\">{Encode(button)}</button>\n</form>\n";
+    public string Html(string button, params IEnumerable<string> fields) => $"<form method=\"post\">\n{Inside(fields)}<button type=\"submit\">{Encode(button)}</button>\n</form>\n";
+
+    /// <summary>A form that is sent to another page, and by a script: without a button of its own.</summary>
+    public string ScriptHtml(string action, params IEnumerable<string> fields) => $"<form method=\"post\" action=\"{Encode(action)}\">\n{Inside(fields)}</form>\n";
+
+    private string Inside(IEnumerable<string> fields) => $"{CsrfField(http)}\n{ErrorList("")}{string.Concat(fields)}";
 
     /// <summary>Label, errors, input and help.</summary>
     /// <param name="field">Its name.</param>

@@ -40,6 +40,7 @@ internal sealed class ProfilePages(Db db, UserModel model, EmailVerification ema
             <li><a href="/accounts/profile/edit/">Name and email address</a></li>
             <li><a href="/accounts/password_change/">Password</a></li>
             <li><a href="/accounts/second_factor/">Second factor</a></li>
+            <li><a href="/accounts/passkeys/">Passkeys</a></li>
             <li><a href="/accounts/sessions/">Sessions and devices</a></li>
             <li><a href="/accounts/tokens/">Tokens</a></li>
             <li><a href="{HtmlPage.Escape(options.OAuth.Path)}authorized_tokens/">Applications that act for you</a></li>

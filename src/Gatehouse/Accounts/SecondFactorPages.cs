@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Gatehouse.Authentication;
 using Gatehouse.Http;
 using Gatehouse.Users;
@@ -7,7 +8,7 @@ using Microsoft.AspNetCore.Http;
 namespace Gatehouse.Accounts;
 
 /// <summary>A user turns the second factor on and off, by page and by API. Each step asks for the password: a session alone may be a thief's.</summary>
-internal sealed class SecondFactorPages(SecondFactors factors, SecondFactorStep steps, GatehouseOptions options)
+internal sealed class SecondFactorPages(SecondFactors factors, SecondFactorStep steps, Passkeys passkeys, GatehouseOptions options)
 {
     private const string SetUp = "set-up";
     private const string WrongPassword = "Your password was entered incorrectly. Please enter it again.";
@@ -18,12 +19,14 @@ internal sealed class SecondFactorPages(SecondFactors factors, SecondFactorStep 
         new("current_password", "string", "Present password", Required: true, MaxLength: Crypto.PasswordHashes.MaxPasswordLength),
         new(SecondFactorStep.Field, "string", "Second factor", Help: "As the first answer had it."),
         new("otp", "string", "One-time code", Help: "Without one the answer is a new secret."),
+        new(Passkeys.Field, "nested object", "Passkey", Help: "Along with the code, where there are passkeys."),
     ];
 
     public static IReadOnlyList<ViewField> RecoveryFields { get; } =
     [
         new("current_password", "string", "Present password", Required: true, MaxLength: Crypto.PasswordHashes.MaxPasswordLength),
-        new("otp", "string", "One-time code", Required: true),
+        new("otp", "string", "One-time code"),
+        ViewField.Passkey,
     ];
 
     /// <summary>GET, POST /accounts/second_factor/.</summary>
@@ -31,10 +34,15 @@ internal sealed class SecondFactorPages(SecondFactors factors, SecondFactorStep 
     {
         var (form, error) = await PageForm.ReadAsync(http);
         if (error is not null) return error;
-        return await factors.StatusAsync(user.Id, http.RequestAborted) is { } status ? await ShowOnAsync(http, user, form, status) : await ShowOffAsync(http, user, form);
+        var status = await factors.StatusAsync(user.Id, http.RequestAborted);
+        return status is { CodesSince: { } since } ? await ShowOnAsync(http, user, form, status, since) : await ShowOffAsync(http, user, form, status);
     }
 
-    private async Task<IResult> ShowOffAsync(HttpContext http, User user, PageForm form)
+    /// <param name="http">The request.</param>
+    /// <param name="user">Who asks.</param>
+    /// <param name="form">What was posted.</param>
+    /// <param name="status">Set where there are passkeys: then one of them must be shown as well.</param>
+    private async Task<IResult> ShowOffAsync(HttpContext http, User user, PageForm form, FactorStatus? status)
     {
         var secret = SecondFactors.NewSecret();
         if (form.IsPosted)
@@ -45,29 +53,37 @@ internal sealed class SecondFactorPages(SecondFactors factors, SecondFactorStep 
             if (owner?.Id != user.Id || kept is null) form.Fail("", Expired);
             else secret = kept;
             await AccountPages.CheckPasswordAsync(http, form, user, "password", password, WrongPassword);
-            if (form.IsValid && await factors.EnableAsync(user, secret, code, http.RequestAborted) is { } codes)
+            if (status is not null) await AccountPages.CheckFactorAsync(http, form, user, new FactorAnswer(null, form.Value(Passkeys.Field)));
+            if (form.IsValid && await factors.EnableAsync(user, secret, code, isFirst: status is null, http.RequestAborted) is { } codes)
                 return AccountPages.Page("Recovery codes", SecondFactorStep.RecoveryHtml(codes) + "<p><a href=\"/accounts/second_factor/\">I have kept them</a></p>");
             if (form.IsValid) form.Fail("otp", LoginOutcome.CodeInvalid);
         }
+        var challenge = status is null ? null : await passkeys.AskAsync(http, user);
         return AccountPages.Page(
             "Second factor",
             "<p>With a second factor a password alone lets nobody in: a code from your phone is asked for too, wherever you log in.</p>\n"
+            + (status is null
+                ? "<p>Or <a href=\"/accounts/passkeys/\">add a passkey</a>: your device asks for your finger, face or PIN, and there is nothing to type.</p>\n"
+                : $"<p>You have {(status.Passkeys == 1 ? "a passkey" : $"{status.Passkeys} passkeys")}: see <a href=\"/accounts/passkeys/\">passkeys</a>. {RecoveryCodes(status)}</p>\n")
             + steps.SetUpHtml(user, secret)
             + form.Html(
                 "Turn it on",
                 PageForm.Hidden(SecondFactorStep.Field, steps.Write(SetUp, user, secret)),
                 SecondFactorStep.CodeInput(form),
-                form.Input("password", "Password", "password", "current-password")));
+                form.Input("password", "Password", "password", "current-password"),
+                challenge is null ? "" : SecondFactorStep.PasskeyPart(challenge, "Show your passkey", SecondFactorStep.ThenGoOn, isPlain: true)));
     }
 
-    private async Task<IResult> ShowOnAsync(HttpContext http, User user, PageForm form, FactorStatus status)
+    private static string RecoveryCodes(FactorStatus status) => $"{status.RecoveryCodes} recovery codes are left.";
+
+    private async Task<IResult> ShowOnAsync(HttpContext http, User user, PageForm form, FactorStatus status, DateTimeOffset since)
     {
         if (form.IsPosted)
         {
             var password = form.Password("password");
-            var code = form.Text("otp", 20);
+            var answer = SecondFactorStep.Answer(form);
             await AccountPages.CheckPasswordAsync(http, form, user, "password", password, WrongPassword);
-            if (form.IsValid) await AccountPages.CheckCodeAsync(http, form, user, code);
+            await AccountPages.CheckFactorAsync(http, form, user, answer);
             if (form.IsValid && form.Value("action") == "recovery_codes")
             {
                 var codes = await factors.RenewRecoveryCodesAsync(user, http.RequestAborted);
@@ -81,11 +97,12 @@ internal sealed class SecondFactorPages(SecondFactors factors, SecondFactorStep 
         }
         return AccountPages.Page(
             "Second factor",
-            $"<p>Your second factor is on since {status.Since:yyyy-MM-dd}. {status.RecoveryCodes} recovery codes are left.</p>\n"
+            $"<p>Your second factor is on since {since:yyyy-MM-dd}. {RecoveryCodes(status)}</p>\n"
+            + $"<p>{(status.Passkeys > 0 ? "In place of a code you may show one of your" : "In place of a code you may show a passkey:")} <a href=\"/accounts/passkeys/\">passkeys</a>.</p>\n"
             + form.Html(
                 "Turn it off",
                 form.Input("password", "Password", "password", "current-password"),
-                SecondFactorStep.CodeInput(form),
+                await steps.InputAsync(http, form, user, status),
                 "<button type=\"submit\" class=\"plain\" name=\"action\" value=\"recovery_codes\">New recovery codes</button>\n"));
     }
 
@@ -97,7 +114,8 @@ internal sealed class SecondFactorPages(SecondFactors factors, SecondFactorStep 
         return ApiJson.Write(StatusCodes.Status200OK, json =>
         {
             json.WriteStartObject();
-            json.WriteBoolean("enabled", status is not null);
+            json.WriteBoolean("enabled", status is { CodesSince: not null });
+            json.WriteNumber("passkeys", status?.Passkeys ?? 0);
             if (status is not null) json.WriteNumber("recovery_codes", status.RecoveryCodes);
             json.WriteEndObject();
         });
@@ -109,7 +127,8 @@ internal sealed class SecondFactorPages(SecondFactors factors, SecondFactorStep 
         if (http.GetIdentity().User is not { } user) return ApiError.PermissionDenied();
         var (form, error) = await ApiForm.ReadAsync(http, options);
         if (error is not null) return error;
-        if (await factors.StatusAsync(user.Id, http.RequestAborted) is not null) return ApiError.Validation(options.RestFramework.NonFieldErrorsKey, "There is a second factor already.");
+        var status = await factors.StatusAsync(user.Id, http.RequestAborted);
+        if (status is { CodesSince: not null }) return ApiError.Validation(options.RestFramework.NonFieldErrorsKey, "There is a second factor already.");
         if (await AccountPages.PasswordErrorAsync(http, user, form) is { } wrong) return wrong;
 
         if (form.Loose("otp") is not { } code)
@@ -126,36 +145,40 @@ internal sealed class SecondFactorPages(SecondFactors factors, SecondFactorStep 
         }
         var (owner, kept) = await steps.ReadAsync(SetUp, form.Loose(SecondFactorStep.Field) ?? "", http.RequestAborted);
         if (owner?.Id != user.Id || kept is null) return ApiError.Validation(SecondFactorStep.Field, "Invalid value");
-        return await factors.EnableAsync(user, kept, code, http.RequestAborted) is { } codes ? Codes(codes) : ApiError.Validation("otp", LoginOutcome.CodeInvalid);
+        if (status is not null && (await http.GetLogins().CheckFactorAsync(http, user, new FactorAnswer(null, FactorAnswer.Of(form).Passkey), http.RequestAborted)).ApiRefusal is { } refused) return refused;
+        return await factors.EnableAsync(user, kept, code, isFirst: status is null, http.RequestAborted) is { } codes ? Codes(codes) : ApiError.Validation("otp", LoginOutcome.CodeInvalid);
     }
 
     /// <summary>DELETE /api/accounts/second_factor/ turns it off.</summary>
-    public Task<IResult> DisableAsync(HttpContext http) => WithCodeAsync(http, async user =>
+    public Task<IResult> DisableAsync(HttpContext http) => WithFactorAsync(http, status => status.CodesSince is not null, async user =>
     {
         await factors.DisableAsync(user, http.RequestAborted);
         return ApiJson.Empty(StatusCodes.Status204NoContent);
     });
 
     /// <summary>POST /api/accounts/second_factor/recovery_codes/ makes new recovery codes.</summary>
-    public Task<IResult> RecoveryCodesAsync(HttpContext http) => WithCodeAsync(http, async user => Codes(await factors.RenewRecoveryCodesAsync(user, http.RequestAborted)));
+    public Task<IResult> RecoveryCodesAsync(HttpContext http) => WithFactorAsync(http, _ => true, async user => Codes(await factors.RenewRecoveryCodesAsync(user, http.RequestAborted)));
 
-    private async Task<IResult> WithCodeAsync(HttpContext http, Func<User, Task<IResult>> then)
+    private async Task<IResult> WithFactorAsync(HttpContext http, Func<FactorStatus, bool> isThere, Func<User, Task<IResult>> then)
     {
         if (http.GetIdentity().User is not { } user) return ApiError.PermissionDenied();
         var (form, error) = await ApiForm.ReadAsync(http, options);
         if (error is not null) return error;
-        if (await factors.StatusAsync(user.Id, http.RequestAborted) is null) return ApiError.NotFound();
-        if (await AccountPages.PasswordErrorAsync(http, user, form) is { } wrong) return wrong;
-        var outcome = await http.GetLogins().CheckCodeAsync(http, user, form.Loose("otp") ?? "", http.RequestAborted);
-        return outcome.ApiRefusal is { } refusal ? refusal : await then(user);
+        if (await factors.StatusAsync(user.Id, http.RequestAborted) is not { } status || !isThere(status)) return ApiError.NotFound();
+        return await AccountPages.ProofErrorAsync(http, user, form, status) is { } refused ? refused : await then(user);
     }
 
     private static ApiJson Codes(IEnumerable<string> codes) => ApiJson.Write(StatusCodes.Status200OK, json =>
     {
         json.WriteStartObject();
+        WriteCodes(json, codes);
+        json.WriteEndObject();
+    });
+
+    internal static void WriteCodes(Utf8JsonWriter json, IEnumerable<string> codes)
+    {
         json.WriteStartArray("recovery_codes");
         foreach (var code in codes) json.WriteStringValue(code);
         json.WriteEndArray();
-        json.WriteEndObject();
-    });
+    }
 }

@@ -3,7 +3,9 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Gatehouse.Crypto;
+using Gatehouse.Http;
 using Gatehouse.Users;
+using Microsoft.AspNetCore.Http;
 using QRCoder;
 
 namespace Gatehouse.Accounts;
@@ -12,7 +14,7 @@ namespace Gatehouse.Accounts;
 /// What stands between two steps, in a signed field: who has shown a password and is asked for a code, or whose app is to get which secret.
 /// Good for ten minutes, and only while the user's password is the same.
 /// </summary>
-internal sealed class SecondFactorStep(UserAccounts accounts, GatehouseOptions options, TimeProvider clock)
+internal sealed class SecondFactorStep(UserAccounts accounts, Passkeys passkeys, GatehouseOptions options, TimeProvider clock)
 {
     public const string Field = "second_factor";
     private static readonly TimeSpan Age = TimeSpan.FromMinutes(10);
@@ -44,8 +46,46 @@ internal sealed class SecondFactorStep(UserAccounts accounts, GatehouseOptions o
     private string Fit(User user) => DjangoSigner.SaltedHmac("gatehouse.second_factor", options.SecretKey, user.Password)[..16];
 
     /// <summary>The field of a code, as browsers and phones know it.</summary>
-    public static string CodeInput(PageForm form, string help = "") =>
-        form.Input("otp", "Code", autocomplete: "one-time-code", maxLength: 20, help: help, more: "inputmode=\"text\" autocapitalize=\"none\" spellcheck=\"false\" autofocus");
+    public static string CodeInput(PageForm form, string label = "Code", string help = "", bool required = true, bool isFirst = true) => form.Input(
+        "otp", label, autocomplete: "one-time-code", maxLength: 20, required: required, help: help, more: "inputmode=\"text\" autocapitalize=\"none\" spellcheck=\"false\"" + (isFirst ? " autofocus" : ""));
+
+    /// <summary>A field for a code and, for who has passkeys where the browser may have them too, a button for one.</summary>
+    /// <param name="http">The request.</param>
+    /// <param name="form">Where they stand.</param>
+    /// <param name="user">Who is asked.</param>
+    /// <param name="status">Their factors.</param>
+    /// <param name="submits">Whether nothing is left to do once the passkey was shown.</param>
+    public async Task<string> InputAsync(HttpContext http, PageForm form, User user, FactorStatus status, bool submits = false)
+    {
+        var challenge = status.Passkeys > 0 ? await passkeys.AskAsync(http, user) : null;
+        var hasApp = status.CodesSince is not null;
+        var passkey = challenge is null ? "" : PasskeyPart(challenge, "Use a passkey", submits ? ThenSubmit : ThenNoCode, isPlain: hasApp || !submits);
+        // What they have at hand comes first.
+        return hasApp
+            ? CodeInput(form, help: "From your authenticator app, or a recovery code.", required: challenge is null, isFirst: submits) + passkey
+            : passkey + CodeInput(form, "Recovery code", "Where you do not have your passkey.", required: challenge is null, isFirst: false);
+    }
+
+    /// <summary>What came of <see cref="InputAsync"/>. A missing code is noted in the form.</summary>
+    public static FactorAnswer Answer(PageForm form) =>
+        form.Value(Passkeys.Field) is { Length: > 0 } passkey ? new FactorAnswer(null, passkey) : new FactorAnswer(form.Text("otp", 20), null);
+
+    /// <summary>What follows once a passkey was shown: the form is sent; its code is not needed; or all else still is.</summary>
+    public const string ThenSubmit = "submit";
+
+    /// <inheritdoc cref="ThenSubmit"/>
+    public const string ThenNoCode = "no-code";
+
+    /// <inheritdoc cref="ThenSubmit"/>
+    public const string ThenGoOn = "go-on";
+
+    /// <summary>A button that asks the browser, inside a form. The script of such pages shows it.</summary>
+    public static string PasskeyPart(PasskeyChallenge challenge, string label, string then, bool isPlain = false)
+    {
+        var json = Encoding.UTF8.GetString(ApiJson.Bytes(challenge.Write).Span);
+        return $"<div class=\"passkey\" data-passkey=\"{HtmlPage.Escape(json)}\" data-then=\"{then}\" hidden>\n{PageForm.Hidden(Passkeys.Field, "")}"
+            + $"<button type=\"button\"{(isPlain ? " class=\"plain\"" : "")}>{HtmlPage.Escape(label)}</button>\n<p role=\"status\"></p>\n</div>\n";
+    }
 
     /// <summary>What an app needs, as a picture and as text.</summary>
     public string SetUpHtml(User user, byte[] secret)

@@ -27,6 +27,11 @@ internal enum AuditEvent
     SecondFactorOff,
     RecoveryCodesRenewed,
     RecoveryCodeUsed,
+    PasskeyAdded,
+    PasskeyRemoved,
+
+    /// <summary>At any door, beside a password or alone.</summary>
+    PasskeyUsed,
     TokenIssued,
     TokenRefreshed,
     TokenRevoked,

@@ -15,7 +15,7 @@ internal static class ObtainAuthToken
         var password = form.Text("password", trim: false);
         if (form.Error is { } wrong) return wrong;
 
-        var outcome = await http.GetLogins().CheckAsync(http, username!, password!, form.Loose("otp"), remember: false, http.RequestAborted);
+        var outcome = await http.GetLogins().CheckAsync(http, username!, password!, FactorAnswer.Of(form), remember: false, http.RequestAborted);
         if (outcome.ApiRefusal is { } refusal) return refusal;
         if (outcome.Admitted is not { } user) return ApiError.Validation(options.RestFramework.NonFieldErrorsKey, "Unable to log in with provided credentials.");
 

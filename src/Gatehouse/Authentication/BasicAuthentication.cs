@@ -27,13 +27,13 @@ public class BasicAuthentication(UserAccounts accounts, string realm = "api") : 
         if (Decode(value) is not { } text || text.IndexOf(':') is var colon && colon < 0)
             return Outcome.Fail("Invalid basic header. Credentials not correctly base64 encoded.");
 
-        var outcome = await logins.CheckAsync(http, text[..colon], text[(colon + 1)..], code: null, remember: true, http.RequestAborted);
+        var outcome = await logins.CheckAsync(http, text[..colon], text[(colon + 1)..], FactorAnswer.None, remember: true, http.RequestAborted);
         return outcome.Refusal switch
         {
             LoginRefusal.None => Outcome.Succeed(outcome.User),
             LoginRefusal.TooMany => Outcome.Answer(outcome.ApiRefusal!),
             // A code is good once, and Basic sends the same with each request.
-            LoginRefusal.CodeMissing or LoginRefusal.MustSetUp => Outcome.Fail("This account has a second factor and cannot use Basic: get a token."),
+            LoginRefusal.CodeMissing or LoginRefusal.PasskeyMissing or LoginRefusal.MustSetUp => Outcome.Fail("This account has a second factor and cannot use Basic: get a token."),
             _ => Outcome.Fail("Invalid username/password."),
         };
     }

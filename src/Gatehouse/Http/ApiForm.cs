@@ -85,6 +85,10 @@ internal sealed class ApiForm
     /// <summary>A text as it is, unchecked and untrimmed; null when there is none.</summary>
     public string? Loose(string field) => Raw(field).Text;
 
+    /// <summary>An object as its JSON; in a form, the text that was sent. Null when there is none.</summary>
+    public string? Json(string field) =>
+        data.Json is { } json && json.TryGetProperty(field, out var value) && value.ValueKind == JsonValueKind.Object ? value.GetRawText() : Loose(field);
+
     private (string? Text, string? Wrong) Raw(string field, string notText = NotText)
     {
         if (data.Form is { } form)

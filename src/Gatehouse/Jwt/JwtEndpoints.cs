@@ -34,7 +34,7 @@ internal sealed class JwtEndpoints(
         var password = form.Text("password");
         if (form.Error is { } wrong) return (null, wrong);
 
-        var outcome = await http.GetLogins().CheckAsync(http, username!, password!, form.Loose("otp"), remember: false, http.RequestAborted);
+        var outcome = await http.GetLogins().CheckAsync(http, username!, password!, FactorAnswer.Of(form), remember: false, http.RequestAborted);
         if (outcome.ApiRefusal is { } refusal) return (null, refusal);
         var user = outcome.Admitted;
         if (user is not null && tokens.MayHaveTokens(user)) return (user, null);

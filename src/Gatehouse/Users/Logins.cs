@@ -10,22 +10,22 @@ namespace Gatehouse.Users;
 /// What every door asks of who comes with a user name and a password: not too many guesses, the password, the second factor where there is
 /// one. Counted before the hash is computed; an unknown user costs the same work as a known one.
 /// </summary>
-internal sealed class Logins(UserAccounts accounts, LoginLimits limits, SecondFactors factors, Counters counters, AuditTrail audit, GatehouseOptions options, IServiceProvider services)
+internal sealed class Logins(UserAccounts accounts, LoginLimits limits, SecondFactors factors, Passkeys passkeys, Counters counters, AuditTrail audit, GatehouseOptions options, IServiceProvider services)
 {
     /// <param name="http">The request; null where there is none.</param>
     /// <param name="username">As it was sent: not normalised, as in Django.</param>
     /// <param name="password">At most 4,096 characters; a longer one is wrong and costs nothing.</param>
-    /// <param name="code">The one-time code, if one was sent.</param>
+    /// <param name="answer">The second factor, if one was sent.</param>
     /// <param name="remember">Whether a password that was right before may skip the hash while user and hash are the same.</param>
     /// <param name="ct">Ends the wait for the hash.</param>
     /// <exception cref="OverloadedException">Too many passwords are being checked.</exception>
-    public async Task<LoginOutcome> CheckAsync(HttpContext? http, string username, string password, string? code, bool remember, CancellationToken ct)
+    public async Task<LoginOutcome> CheckAsync(HttpContext? http, string username, string password, FactorAnswer answer, bool remember, CancellationToken ct)
     {
         if (username.Length > Username.MaxStoredLength || password.Length > Crypto.PasswordHashes.MaxPasswordLength) return await FailedAsync(username, LoginRefusal.Credentials);
 
         var named = await accounts.FindAsync(username, ct);
         // Was right a moment ago: no guess, so not counted as one.
-        if (remember && named is not null && accounts.Remembers(named, password)) return await FactorAsync(named, code, LoginTry.Uncounted, isLogin: false, ct);
+        if (remember && named is not null && accounts.Remembers(named, password)) return await FactorAsync(http, named, answer, LoginTry.Uncounted, isLogin: false, ct);
 
         using var attempt = await limits.BeginAsync(http, username, named, ct);
         if (attempt.Wait is { } wait) return await FailedAsync(username, LoginRefusal.TooMany, wait);
@@ -42,14 +42,28 @@ internal sealed class Logins(UserAccounts accounts, LoginLimits limits, SecondFa
             throw;
         }
         // With Basic each request is a password: only wrong ones are told apart from the others.
-        return user is null ? await FailedAsync(username, LoginRefusal.Credentials) : await FactorAsync(user, code, attempt, isLogin: !remember, ct);
+        return user is null ? await FailedAsync(username, LoginRefusal.Credentials) : await FactorAsync(http, user, answer, attempt, isLogin: !remember, ct);
     }
 
     /// <summary>The second factor alone, of a user who has shown the password before: the second step of a login page.</summary>
-    public async Task<LoginOutcome> CheckCodeAsync(HttpContext http, User user, string code, CancellationToken ct)
+    public async Task<LoginOutcome> CheckFactorAsync(HttpContext http, User user, FactorAnswer answer, CancellationToken ct)
     {
         using var attempt = await limits.BeginAsync(http, user.Username, user, ct);
-        return attempt.Wait is { } wait ? await FailedAsync(user.Username, LoginRefusal.TooMany, wait) : await FactorAsync(user, code, attempt, isLogin: true, ct);
+        return attempt.Wait is { } wait ? await FailedAsync(user.Username, LoginRefusal.TooMany, wait) : await FactorAsync(http, user, answer, attempt, isLogin: true, ct);
+    }
+
+    /// <summary>A passkey alone, which says who it is and is two factors by itself.</summary>
+    public async Task<LoginOutcome> CheckPasskeyAsync(HttpContext http, string passkey, CancellationToken ct)
+    {
+        // Under the name of who it claims to be; else under its own, since the empty one would be everybody's.
+        var (owner, id) = await passkeys.OwnerAsync(passkey);
+        var name = owner?.Username ?? "";
+        using var attempt = await limits.BeginAsync(http, owner is null ? "passkey:" + id : name, owner, ct);
+        if (attempt.Wait is { } wait) return await FailedAsync(name, LoginRefusal.TooMany, wait);
+        if (await passkeys.UseAsync(http, passkey, user: null, ct) is not { } user) return await FailedAsync(name, LoginRefusal.PasskeyWrong);
+        counters.Count(Counted.Login);
+        await limits.SucceededAsync(attempt);
+        return new LoginOutcome(user);
     }
 
     /// <summary>The password of a user who is logged in: they may be at an unlocked machine that is not theirs.</summary>
@@ -64,9 +78,9 @@ internal sealed class Logins(UserAccounts accounts, LoginLimits limits, SecondFa
         return new LoginOutcome(user);
     }
 
-    private async Task<LoginOutcome> FactorAsync(User user, string? code, LoginTry attempt, bool isLogin, CancellationToken ct)
+    private async Task<LoginOutcome> FactorAsync(HttpContext? http, User user, FactorAnswer answer, LoginTry attempt, bool isLogin, CancellationToken ct)
     {
-        switch (await factors.CheckAsync(user, code, ct))
+        switch (await factors.CheckAsync(http, user, answer, ct))
         {
             case FactorVerdict.Right:
                 if (isLogin) counters.Count(Counted.Login);
@@ -75,9 +89,14 @@ internal sealed class Logins(UserAccounts accounts, LoginLimits limits, SecondFa
             case FactorVerdict.Missing:
                 await limits.GiveBackAsync(attempt);
                 return new LoginOutcome(user, LoginRefusal.CodeMissing);
+            case FactorVerdict.MissingPasskey:
+                await limits.GiveBackAsync(attempt);
+                return new LoginOutcome(user, LoginRefusal.PasskeyMissing);
             case FactorVerdict.NotSetUp:
                 await limits.GiveBackAsync(attempt);
                 return new LoginOutcome(user, LoginRefusal.MustSetUp);
+            case FactorVerdict.WrongPasskey:
+                return await FailedAsync(user.Username, LoginRefusal.PasskeyWrong) with { User = user };
             default:
                 return await FailedAsync(user.Username, LoginRefusal.CodeWrong) with { User = user };
         }
@@ -91,7 +110,7 @@ internal sealed class Logins(UserAccounts accounts, LoginLimits limits, SecondFa
         await audit.NoteAsync(entry with
         {
             About = user?.Username ?? "",
-            Detail = user is null ? "No such user" : why == LoginRefusal.CodeWrong ? "Wrong one-time code" : user.IsActive ? "Wrong password" : "The user is inactive, or the password wrong",
+            Detail = user is null ? "No such user" : why == LoginRefusal.CodeWrong ? "Wrong one-time code" : why == LoginRefusal.PasskeyWrong ? "Wrong passkey" : user.IsActive ? "Wrong password" : "The user is inactive, or the password wrong",
         });
     }
 
@@ -113,7 +132,9 @@ internal enum LoginRefusal
     Credentials,
     TooMany,
     CodeMissing,
+    PasskeyMissing,
     CodeWrong,
+    PasskeyWrong,
     MustSetUp,
 }
 
@@ -124,6 +145,7 @@ internal enum LoginRefusal
 internal readonly record struct LoginOutcome(User? User, LoginRefusal Refusal = LoginRefusal.None, TimeSpan? Wait = null)
 {
     public const string CodeRequired = "A one-time code is required.";
+    public const string PasskeyRequired = "A passkey is required.";
     public const string CodeInvalid = "Invalid one-time code.";
 
     /// <summary>Who may come in; null when nobody may.</summary>
@@ -134,7 +156,9 @@ internal readonly record struct LoginOutcome(User? User, LoginRefusal Refusal = 
     {
         LoginRefusal.TooMany => ApiError.Throttled(Wait),
         LoginRefusal.CodeMissing => ApiError.Validation("otp", CodeRequired),
+        LoginRefusal.PasskeyMissing => ApiError.Validation(Passkeys.Field, PasskeyRequired),
         LoginRefusal.CodeWrong => ApiError.Validation("otp", CodeInvalid),
+        LoginRefusal.PasskeyWrong => ApiError.Validation(Passkeys.Field, Passkeys.Invalid),
         LoginRefusal.MustSetUp => ApiError.Validation("otp", "This account must have a second factor: set one up by logging in at the login page."),
         _ => null,
     };

@@ -2,15 +2,17 @@ using System.Security.Cryptography;
 using System.Text;
 using Gatehouse.Audit;
 using Gatehouse.Database;
+using Gatehouse.Http;
+using Microsoft.AspNetCore.Http;
 using OtpNet;
 
 namespace Gatehouse.Users;
 
 /// <summary>
-/// One-time codes from an authenticator app (TOTP, RFC 6238) and recovery codes. Secrets are kept encrypted under a key made from
-/// <c>SECRET_KEY</c>; recovery codes as checksums.
+/// One-time codes from an authenticator app (TOTP, RFC 6238), <see cref="Passkeys"/>, and recovery codes for who has neither at hand. Secrets are kept
+/// encrypted under a key made from <c>SECRET_KEY</c>; recovery codes as checksums.
 /// </summary>
-internal sealed class SecondFactors(Db db, GatehouseOptions options, AuditTrail audit, TimeProvider clock)
+internal sealed class SecondFactors(Db db, Passkeys passkeys, GatehouseOptions options, AuditTrail audit, TimeProvider clock)
 {
     public const int Digits = 6;
 
@@ -21,17 +23,26 @@ internal sealed class SecondFactors(Db db, GatehouseOptions options, AuditTrail 
     // One step of 30 seconds to each side: clocks differ, and typing takes time. RFC 6238 §5.2.
     private static readonly VerificationWindow Window = new(previous: 1, future: 1);
 
-    /// <summary>Looks at a code; one that is right is used up. One statement decides, so that of two who send it at once one gets in.</summary>
-    public async Task<FactorVerdict> CheckAsync(User user, string? code, CancellationToken ct)
+    /// <summary>
+    /// Looks at a code or a passkey; one that is right is used up. One statement decides, so that of two who send it at once one gets in.
+    /// </summary>
+    /// <param name="http">The request; null where there is none, and so no passkey.</param>
+    /// <param name="user">Who has shown a password.</param>
+    /// <param name="answer">What came along. A passkey goes before a code.</param>
+    /// <param name="ct">Gives up.</param>
+    public async Task<FactorVerdict> CheckAsync(HttpContext? http, User user, FactorAnswer answer, CancellationToken ct)
     {
-        if (await db.FindAsync(OfUser, ct, ("user", user.Id.ToString())) is not { } stored)
-            return user.IsStaff && options.Accounts.SecondFactorForStaff ? FactorVerdict.NotSetUp : FactorVerdict.Right;
-        if (string.IsNullOrWhiteSpace(code)) return FactorVerdict.Missing;
-        return await UseAsync(user, stored, code, ct) ? FactorVerdict.Right : FactorVerdict.Wrong;
+        var stored = await db.FindAsync(OfUser, ct, ("user", user.Id.ToString()));
+        if (stored is not { IsAny: true }) return user.IsStaff && options.Accounts.SecondFactorForStaff ? FactorVerdict.NotSetUp : FactorVerdict.Right;
+        if (answer.Passkey.Length > 0)
+            return http is not null && await passkeys.UseAsync(http, answer.Passkey, user, ct) is not null ? FactorVerdict.Right : FactorVerdict.WrongPasskey;
+        if (string.IsNullOrWhiteSpace(answer.Code)) return stored.Secret is null ? FactorVerdict.MissingPasskey : FactorVerdict.Missing;
+        return await UseAsync(user, stored, answer.Code, ct) ? FactorVerdict.Right : FactorVerdict.Wrong;
     }
 
-    /// <summary>Whether the user has a second factor, since when, and how many recovery codes are left.</summary>
-    public Task<FactorStatus?> StatusAsync(UserId user, CancellationToken ct) => db.FirstAsync(Status, ct, ("user", user.ToString()));
+    /// <summary>The user's second factors; null when there is none.</summary>
+    public async Task<FactorStatus?> StatusAsync(UserId user, CancellationToken ct) =>
+        await db.FirstAsync(Status, ct, ("user", user.ToString())) is { } status && (status.CodesSince is not null || status.Passkeys > 0) ? status : null;
 
     /// <summary>A new secret, 160 random bits (RFC 4226 §4).</summary>
     public static byte[] NewSecret() => RandomNumberGenerator.GetBytes(20);
@@ -43,9 +54,14 @@ internal sealed class SecondFactors(Db db, GatehouseOptions options, AuditTrail 
     public static string KeyUri(byte[] secret, string issuer, User user) =>
         $"otpauth://totp/{Uri.EscapeDataString(issuer)}:{Uri.EscapeDataString(user.Username)}?secret={Base32(secret)}&issuer={Uri.EscapeDataString(issuer)}&digits={Digits}&period=30";
 
-    /// <summary>Turns the second factor on, if the code shows that the app has the secret.</summary>
-    /// <returns>The recovery codes, which are shown this once; null when the code is wrong or there is a second factor already.</returns>
-    public async Task<IReadOnlyList<string>?> EnableAsync(User user, byte[] secret, string code, CancellationToken ct)
+    /// <summary>Turns one-time codes on, if the code shows that the app has the secret.</summary>
+    /// <param name="user">Whose they are.</param>
+    /// <param name="secret">What the app was given.</param>
+    /// <param name="code">What it made of it.</param>
+    /// <param name="isFirst">Whether no other factor was shown: then there must be none.</param>
+    /// <param name="ct">Gives up.</param>
+    /// <returns>The recovery codes, which are shown this once; null when the code is wrong or they are on already.</returns>
+    public async Task<IReadOnlyList<string>?> EnableAsync(User user, byte[] secret, string code, bool isFirst, CancellationToken ct)
     {
         if (StepOf(secret, code) is not { } step) return null;
         var codes = NewRecoveryCodes();
@@ -55,7 +71,8 @@ internal sealed class SecondFactors(Db db, GatehouseOptions options, AuditTrail 
         return await db.WriteAsync(
             async tx =>
             {
-                if (await tx.RunAsync(Insert, ("user", user.Id.ToString()), ("secret", sealed_), ("step", step), ("now", now)) != 1) return false;
+                tx.Lock(LockOf(user.Id));
+                if (await tx.RunAsync(Insert, ("user", user.Id.ToString()), ("secret", sealed_), ("step", step), ("now", now), ("first", isFirst)) != 1) return false;
                 await WriteRecoveryCodesAsync(tx, user.Id, codes);
                 await AuditTrail.WriteAsync(tx, entry);
                 return true;
@@ -71,6 +88,7 @@ internal sealed class SecondFactors(Db db, GatehouseOptions options, AuditTrail 
         await db.WriteAsync(
             async tx =>
             {
+                tx.Lock(LockOf(user.Id));
                 await WriteRecoveryCodesAsync(tx, user.Id, codes);
                 await AuditTrail.WriteAsync(tx, entry);
                 return true;
@@ -79,14 +97,50 @@ internal sealed class SecondFactors(Db db, GatehouseOptions options, AuditTrail 
         return codes;
     }
 
-    /// <summary>Turns the second factor off.</summary>
+    /// <summary>Turns one-time codes off. Recovery codes go with the last factor.</summary>
     public Task DisableAsync(User user, CancellationToken ct)
     {
         var entry = audit.Of(AuditEvent.SecondFactorOff, by: user);
         return db.WriteAsync(
             async tx =>
             {
-                if (!await DeleteAsync(tx, user.Id)) return false;
+                tx.Lock(LockOf(user.Id));
+                if (await tx.RunAsync(DeleteTotp, ("user", user.Id.ToString())) != 1) return false;
+                await tx.RunAsync(DeleteCodesOfNone, ("user", user.Id.ToString()));
+                await AuditTrail.WriteAsync(tx, entry);
+                return true;
+            },
+            ct);
+    }
+
+    /// <summary>Gives the user one more passkey; the first factor brings recovery codes along, which are shown this once.</summary>
+    /// <returns>Whether it was written: see <see cref="Passkeys.InsertAsync"/>. The codes; null when the user has some already.</returns>
+    public async Task<(bool Added, IReadOnlyList<string>? Codes)> AddPasskeyAsync(User user, NewPasskey passkey, string name, CancellationToken ct)
+    {
+        var codes = NewRecoveryCodes();
+        var entry = audit.Of(AuditEvent.PasskeyAdded, by: user) is { } added ? added with { About = user.Username, Detail = name } : null;
+        return await db.WriteAsync<(bool, IReadOnlyList<string>?)>(
+            async tx =>
+            {
+                tx.Lock(LockOf(user.Id));
+                if (!await passkeys.InsertAsync(tx, user.Id, passkey, name, entry)) return (false, null);
+                if (await tx.FirstAsync(AnyCode, ("user", user.Id.ToString())) is not null) return (true, null);
+                await WriteRecoveryCodesAsync(tx, user.Id, codes);
+                return (true, codes);
+            },
+            ct);
+    }
+
+    /// <summary>Takes one of the user's passkeys away; false when there is none of that number.</summary>
+    public Task<bool> RemovePasskeyAsync(User user, Passkey passkey, CancellationToken ct)
+    {
+        var entry = audit.Of(AuditEvent.PasskeyRemoved, by: user) is { } removed ? removed with { About = user.Username, Detail = passkey.Name } : null;
+        return db.WriteAsync(
+            async tx =>
+            {
+                tx.Lock(LockOf(user.Id));
+                if (!await Passkeys.DeleteAsync(tx, user.Id, passkey.Id)) return false;
+                await tx.RunAsync(DeleteCodesOfNone, ("user", user.Id.ToString()));
                 await AuditTrail.WriteAsync(tx, entry);
                 return true;
             },
@@ -94,18 +148,21 @@ internal sealed class SecondFactors(Db db, GatehouseOptions options, AuditTrail 
     }
 
     /// <summary>All that belongs to a user.</summary>
-    /// <returns>Whether there was a second factor.</returns>
-    public static async Task<bool> DeleteAsync(Tx tx, UserId user)
+    public static async Task DeleteAsync(Tx tx, UserId user)
     {
         await tx.RunAsync(DeleteCodes, ("user", user.ToString()));
-        return await tx.RunAsync(DeleteTotp, ("user", user.ToString())) == 1;
+        await tx.RunAsync(DeleteTotp, ("user", user.ToString()));
+        await Passkeys.DeleteAllAsync(tx, user);
     }
 
-    private async Task<bool> UseAsync(User user, StoredTotp stored, string code, CancellationToken ct)
+    // Recovery codes are there as long as there is a factor, whoever adds and takes away at once.
+    private static string LockOf(UserId user) => $"second factor {user}";
+
+    private async Task<bool> UseAsync(User user, StoredFactors stored, string code, CancellationToken ct)
     {
         code = string.Concat(code.Where(c => c is not (' ' or '-'))).ToLowerInvariant();
         if (code.Length == RecoveryLength) return await UseRecoveryCodeAsync(user, code, ct);
-        if (Unseal(user.Id, stored.Secret) is not { } secret || StepOf(secret, code) is not { } step) return false;
+        if (stored.Secret is null || Unseal(user.Id, stored.Secret) is not { } secret || StepOf(secret, code) is not { } step) return false;
         return await db.WriteAsync(tx => tx.RunAsync(UseStep, ("user", user.Id.ToString()), ("step", step)), ct) == 1;
     }
 
@@ -173,16 +230,25 @@ internal sealed class SecondFactors(Db db, GatehouseOptions options, AuditTrail 
 
     private static byte[] KeyOf(string secretKey) => HKDF.DeriveKey(HashAlgorithmName.SHA256, Encoding.UTF8.GetBytes(secretKey), 32, info: "gatehouse.totp"u8.ToArray());
 
-    private static readonly Sql<StoredTotp> OfUser = new("SELECT secret FROM gatehouse_totp WHERE user_id = @user", row => new StoredTotp(row.Text(0)));
+    private static readonly Sql<StoredFactors> OfUser = new(
+        """
+        SELECT (SELECT t.secret FROM gatehouse_totp t WHERE t.user_id = @user), CASE WHEN EXISTS (SELECT 1 FROM gatehouse_passkey p WHERE p.user_id = @user) THEN 1 ELSE 0 END
+        """,
+        row => new StoredFactors(row.TextOrNull(0), row.Int(1) != 0));
 
     private static readonly Sql<FactorStatus> Status = new(
         """
-        SELECT t.created, (SELECT COUNT(*) FROM gatehouse_recovery_code c WHERE c.user_id = t.user_id) FROM gatehouse_totp t WHERE t.user_id = @user
+        SELECT (SELECT t.created FROM gatehouse_totp t WHERE t.user_id = @user), (SELECT COUNT(*) FROM gatehouse_recovery_code c WHERE c.user_id = @user),
+            (SELECT COUNT(*) FROM gatehouse_passkey p WHERE p.user_id = @user)
         """,
-        row => new FactorStatus(row.Time(0), row.Int(1)));
+        row => new FactorStatus(row.TimeOrNull(0), row.Int(1), row.Int(2)));
 
     private static readonly Sql Insert = new(
-        "INSERT INTO gatehouse_totp (user_id, secret, last_step, created) VALUES (@user, @secret, @step, @now) ON CONFLICT (user_id) DO NOTHING");
+        """
+        INSERT INTO gatehouse_totp (user_id, secret, last_step, created) SELECT @user, @secret, @step, @now
+        WHERE NOT @first OR NOT EXISTS (SELECT 1 FROM gatehouse_passkey p WHERE p.user_id = @user)
+        ON CONFLICT (user_id) DO NOTHING
+        """);
 
     private static readonly Sql UseStep = new("UPDATE gatehouse_totp SET last_step = @step WHERE user_id = @user AND last_step < @step");
 
@@ -194,7 +260,18 @@ internal sealed class SecondFactors(Db db, GatehouseOptions options, AuditTrail 
 
     private static readonly Sql DeleteCodes = new("DELETE FROM gatehouse_recovery_code WHERE user_id = @user");
 
-    private sealed record StoredTotp(string Secret);
+    private static readonly Sql DeleteCodesOfNone = new(
+        """
+        DELETE FROM gatehouse_recovery_code WHERE user_id = @user
+        AND NOT EXISTS (SELECT 1 FROM gatehouse_totp t WHERE t.user_id = @user) AND NOT EXISTS (SELECT 1 FROM gatehouse_passkey p WHERE p.user_id = @user)
+        """);
+
+    private static readonly Sql<string> AnyCode = new("SELECT checksum FROM gatehouse_recovery_code WHERE user_id = @user LIMIT 1", row => row.Text(0));
+
+    private sealed record StoredFactors(string? Secret, bool HasPasskey)
+    {
+        public bool IsAny => Secret is not null || HasPasskey;
+    }
 }
 
 /// <summary>What a code is worth.</summary>
@@ -203,13 +280,33 @@ internal enum FactorVerdict
     /// <summary>Right, or none is needed.</summary>
     Right,
     Missing,
+
+    /// <summary>No code either, and there is no app that gives one.</summary>
+    MissingPasskey,
     Wrong,
+    WrongPasskey,
 
     /// <summary>One is needed and there is none.</summary>
     NotSetUp,
 }
 
-/// <summary>A user's second factor.</summary>
-/// <param name="Since">When it was turned on.</param>
+/// <summary>A user's second factors.</summary>
+/// <param name="CodesSince">When one-time codes were turned on; null: they are off.</param>
 /// <param name="RecoveryCodes">How many are left.</param>
-internal sealed record FactorStatus(DateTimeOffset Since, long RecoveryCodes);
+/// <param name="Passkeys">How many there are.</param>
+internal sealed record FactorStatus(DateTimeOffset? CodesSince, long RecoveryCodes, long Passkeys);
+
+/// <summary>What comes along with a password: a one-time or recovery code, or a passkey.</summary>
+/// <remarks>Not a record: its <c>ToString</c> would print the code into a log.</remarks>
+internal readonly struct FactorAnswer(string? code, string? passkey)
+{
+    /// <summary>Where nothing can be sent along.</summary>
+    public static FactorAnswer None => default;
+
+    public string Code => code ?? "";
+
+    public string Passkey => passkey ?? "";
+
+    /// <summary>Of a body: the fields <c>otp</c> and <c>passkey</c>, which is an object, or in a form its text.</summary>
+    public static FactorAnswer Of(ApiForm form) => new(form.Loose("otp"), form.Json(Passkeys.Field));
+}

@@ -78,7 +78,7 @@ public sealed class UserAccounts
     /// <param name="ct">Ends the wait for the hash.</param>
     /// <exception cref="Http.OverloadedException">Too many passwords are being checked.</exception>
     public async Task<User?> AuthenticateAsync(string username, string password, bool remember, CancellationToken ct) =>
-        (await Logins.CheckAsync(http: null, username, password, code: null, remember, ct)).Admitted;
+        (await Logins.CheckAsync(http: null, username, password, FactorAnswer.None, remember, ct)).Admitted;
 
     /// <summary>Whether this was the user's password a moment ago, for who asks with each request.</summary>
     internal bool Remembers(User user, string password) => user.IsActive && remembered.Knows(user.Id.Hash, user.Password, password);

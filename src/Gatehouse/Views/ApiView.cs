@@ -139,6 +139,9 @@ internal sealed record ViewField(string Name, string Type, string Label, bool Re
     /// <summary>What doors ask of who has a second factor.</summary>
     public static ViewField OneTimeCode { get; } = new("otp", "string", "One-time code", Help: "Of your second factor, if you have one.");
 
+    /// <summary>What a browser made of a passkey, in the place of such a code.</summary>
+    public static ViewField Passkey { get; } = new("passkey", "nested object", "Passkey", Help: "In place of the code: state and credential.");
+
     public void Write(Utf8JsonWriter json)
     {
         json.WriteStartObject(Name);

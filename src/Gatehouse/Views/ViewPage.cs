@@ -144,7 +144,7 @@ internal static class ViewPage
         {
             var id = "id_" + field.Name;
             var isPassword = field.Name.Contains("password", StringComparison.Ordinal);
-            var isSecret = isPassword || field.Name is "token" or "refresh" or "otp" or "second_factor";
+            var isSecret = isPassword || field.Name is "token" or "refresh" or "otp" or "second_factor" or "passkey";
             var messages = errors.GetValueOrDefault(field.Name) ?? [];
             html.Append(CultureInfo.InvariantCulture, $"<label for=\"{id}\">{HtmlPage.Escape(field.Label)}</label>\n");
             html.Append(CultureInfo.InvariantCulture, $"<input id=\"{id}\" name=\"{field.Name}\" type=\"{(isPassword ? "password" : field.Type == "email" ? "email" : "text")}\"");

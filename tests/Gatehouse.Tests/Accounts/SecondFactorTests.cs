@@ -13,7 +13,7 @@ public sealed partial class SecondFactorTests : GatehouseTest
     {
         var alice = await Users.CreateAsync("alice");
         var token = await Users.TokenAsync(alice);
-        await AskAsync(token, "GET").ShouldBeAsync(200, """{"enabled":false}""");
+        await AskAsync(token, "GET").ShouldBeAsync(200, """{"enabled":false,"passkeys":0}""");
         await AskAsync(token, "POST", new { current_password = "not-the-password" }).ShouldBeAsync(400, """{"current_password":["Invalid password."]}""");
         var begun = await (await AskAsync(token, "POST", new { current_password = TestUsers.PasswordOf("alice") })).JsonAsync();
         var (secret, step) = ((string)begun["secret"]!, (string)begun["second_factor"]!);
@@ -24,7 +24,7 @@ public sealed partial class SecondFactorTests : GatehouseTest
         var on = await (await AskAsync(token, "POST", new { current_password = TestUsers.PasswordOf("alice"), second_factor = step, otp = CodeOf(secret) })).JsonAsync();
 
         Assert.Equal(10, on["recovery_codes"]!.AsArray().Count);
-        await AskAsync(token, "GET").ShouldBeAsync(200, """{"enabled":true,"recovery_codes":10}""");
+        await AskAsync(token, "GET").ShouldBeAsync(200, """{"enabled":true,"passkeys":0,"recovery_codes":10}""");
         var stored = string.Join('\n', Database.Rows("SELECT secret FROM gatehouse_totp").Concat(Database.Rows("SELECT checksum FROM gatehouse_recovery_code")));
         Assert.DoesNotContain(secret, stored, StringComparison.Ordinal);
         foreach (var code in on["recovery_codes"]!.AsArray()) Assert.DoesNotContain((string)code!, stored, StringComparison.Ordinal);
@@ -356,7 +356,7 @@ public sealed partial class SecondFactorTests : GatehouseTest
         var secret = Gatehouse.Users.SecondFactors.NewSecret();
         var base32 = Gatehouse.Users.SecondFactors.Base32(secret);
         Secrets.Add(base32);
-        recovery = (await Server.Get<Gatehouse.Users.SecondFactors>().EnableAsync(user, secret, CodeOf(base32), Ct))!;
+        recovery = (await Server.Get<Gatehouse.Users.SecondFactors>().EnableAsync(user, secret, CodeOf(base32), isFirst: true, Ct))!;
         foreach (var code in recovery) Secrets.Add(code);
         return base32;
     }

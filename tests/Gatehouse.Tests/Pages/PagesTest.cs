@@ -12,7 +12,7 @@ using Xunit;
 namespace Gatehouse.Tests.Pages;
 
 /// <summary>
-/// A test of pages in a real browser, without script, on a screen of one of <see cref="Screens"/>. Screenshots go to artifacts/screenshots.
+/// A test of pages in a real browser, without script unless it is about that, on a screen of one of <see cref="Screens"/>. Screenshots go to artifacts/screenshots.
 /// Every page must fit its screen, pass axe and make the browser complain of nothing.
 /// </summary>
 public abstract partial class PagesTest(Chromium chromium) : GatehouseTest, IClassFixture<Chromium>
@@ -67,12 +67,16 @@ public abstract partial class PagesTest(Chromium chromium) : GatehouseTest, ICla
     }
 
     /// <summary>An empty page in the browser of somebody new.</summary>
-    protected async Task<IPage> NewPageAsync(string screen)
+    /// <param name="screen">One of <see cref="Screens"/>.</param>
+    /// <param name="script">Whether script runs.</param>
+    /// <param name="host">By which name the server is asked; null: its address.</param>
+    protected async Task<IPage> NewPageAsync(string screen, bool script = false, string? host = null)
     {
+        var address = host is null ? Server.Address.ToString() : new UriBuilder(Server.Address) { Host = host }.Uri.ToString();
         this.screen = screen;
         await CloseAsync();
-        context = await chromium.NewContextAsync(Options(Server.Address.ToString(), screen, script: false));
-        critic = await chromium.NewContextAsync(Options(Server.Address.ToString(), screen, script: true));
+        context = await chromium.NewContextAsync(Options(address, screen, script));
+        critic = await chromium.NewContextAsync(Options(address, screen, script: true));
         context.SetDefaultTimeout(30_000);
         var page = await context.NewPageAsync();
         page.Console += (_, message) =>
@@ -133,7 +137,7 @@ public abstract partial class PagesTest(Chromium chromium) : GatehouseTest, ICla
     {
         await page.GetByLabel("Username").FillAsync(username);
         await page.GetByLabel("Password").FillAsync(TestUsers.PasswordOf(username));
-        await page.GetByRole(AriaRole.Button, new PageGetByRoleOptions { Name = "Log in" }).ClickAsync();
+        await PressAsync(page, "Log in");
     }
 
     protected static Task PressAsync(IPage page, string button) =>

@@ -19,11 +19,14 @@ internal sealed class PasswordGrant(GatehouseOptions root) : IGrant
         if (username.Length == 0) return (null, OAuthError.InvalidRequest("Request is missing username parameter."));
         if (password.Length == 0) return (null, OAuthError.InvalidRequest("Request is missing password parameter."));
 
-        var outcome = await request.Http.GetLogins().CheckAsync(request.Http, username, password, request.Parameters["otp"], remember: false, request.Http.RequestAborted);
+        var answer = new FactorAnswer(request.Parameters["otp"], request.Parameters[Passkeys.Field]);
+        var outcome = await request.Http.GetLogins().CheckAsync(request.Http, username, password, answer, remember: false, request.Http.RequestAborted);
         return outcome.Admitted is { } user ? (new Granted { User = user, WithRefreshToken = true }, null) : (null, OAuthError.InvalidGrant(outcome.Refusal switch
         {
             LoginRefusal.TooMany => "Too many failed attempts. Try again later.",
             LoginRefusal.CodeMissing => "A one-time code is required: send it as otp.",
+            LoginRefusal.PasskeyMissing => "A passkey is required: send what a browser made of it as passkey.",
+            LoginRefusal.PasskeyWrong => Passkeys.Invalid,
             LoginRefusal.CodeWrong => LoginOutcome.CodeInvalid,
             LoginRefusal.MustSetUp => "This account must have a second factor.",
             _ => "Invalid credentials given.",
