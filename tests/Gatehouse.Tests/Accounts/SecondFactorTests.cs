@@ -182,7 +182,8 @@ public sealed partial class SecondFactorTests : GatehouseTest
         Assert.InRange(statuses.Count(status => status == 400), 1, 10);
         Clock.Advance(TimeSpan.FromSeconds(20));
         await Http.AskAsync(path, token, method, new { current_password, otp = CodeOf(secret) }).ShouldBeAsync(429);
-        Assert.Equal(["alice"], Database.Rows("SELECT u.username FROM gatehouse_totp t JOIN auth_user u ON t.user_id = u.id || ''"));
+        Assert.Single(Database.Rows("SELECT user_id FROM gatehouse_totp"));
+        Assert.Single(Database.Rows("SELECT username FROM auth_user"));
     }
 
     [Fact]

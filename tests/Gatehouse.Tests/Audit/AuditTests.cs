@@ -311,7 +311,7 @@ public sealed class AuditTests : AdminTest
         Assert.Equal(("The Needle", null), (Assert.Single(second.Rows).Detail, second.Next));
         Assert.Null((await Audit.ReadAsync(query with { Before = second.Rows[0].Point }, Ct)).Next);
 
-        foreach (var (asked, count) in new[] { (new AuditQuery { Event = "password_changed", Size = 60 }, Rows / 1000), (new AuditQuery { Size = 1000 }, Rows) })
+        foreach (var (asked, count) in new[] { (new AuditQuery { Event = "password_changed", Size = 60 }, Rows / 1000), (new AuditQuery { Size = 1000 }, Rows), (new AuditQuery { Size = 15_000 }, Rows) })
         {
             var points = new List<AuditPoint>();
             for (AuditPoint? at = null; ;)
