@@ -3,7 +3,7 @@ const bytes = text => Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll(
 const base64url = buffer => buffer && btoa(Array.from(new Uint8Array(buffer), byte => String.fromCharCode(byte)).join('')).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
 const named = list => (list ?? []).map(one => ({ ...one, id: bytes(one.id) }));
 const since = Date.now();
-const tenMinutes = 9.5 * 60 * 1000;
+const longest = 9.5 * 60 * 1000;
 
 // By hand, and not by toJSON: some password managers answer with objects that have none.
 const json = ({ id, rawId, type, authenticatorAttachment, response }) => ({
@@ -35,7 +35,7 @@ for (const part of document.querySelectorAll('[data-passkey]')) {
 
   button.addEventListener('click', async () => {
     // A page that stood open for long has a challenge that is taken no more.
-    if (Date.now() - since > tenMinutes && !part.closest('form').elements.second_factor) return location.reload();
+    if (Date.now() - since > longest && !part.closest('form').elements.second_factor) return location.reload();
     button.disabled = true;
     status.textContent = '';
     try {

@@ -46,6 +46,26 @@ public sealed partial class UserModelTests : GatehouseTest
 
     [Theory]
     [MemberData(nameof(Models))]
+    public async Task A_passkey_belongs_to_a_key_of_any_kind(string model)
+    {
+        await StartOnAsync(model);
+        using var phone = new Gatehouse.Tests.Accounts.SoftwareAuthenticator { RpId = "localhost", Origin = "http://localhost" };
+        async Task<System.Text.Json.Nodes.JsonNode> AskAsync(string method, string path, object? body, int status)
+        {
+            var answer = await Http.AskAsync(path, method, body is null ? null : JsonContent.Create(body), ("Host", "localhost"), ("Authorization", $"Token {Token}"));
+            await answer.ShouldBeAsync(status);
+            return await answer.JsonAsync();
+        }
+
+        var begun = await AskAsync("POST", "/api/accounts/passkeys/begin/", new { current_password = Password }, 200);
+        var made = await AskAsync("POST", "/api/accounts/passkeys/finish/", new { name = "my phone", passkey = phone.Make(begun) }, 201);
+        foreach (var code in made["recovery_codes"]!.AsArray()) Secrets.Add((string)code!);
+
+        await AskAsync("POST", "/api/accounts/login/", new { passkey = phone.Use(await AskAsync("GET", "/api/accounts/login/passkey/", null, 200)) }, 200);
+    }
+
+    [Theory]
+    [MemberData(nameof(Models))]
     public async Task A_login_makes_what_Django_would_make(string model)
     {
         await StartOnAsync(model);
