@@ -70,6 +70,12 @@ internal sealed class LookUps(NpgsqlDataSource source, Func<NpgsqlBatchCommand, 
                 await reader.NextResultAsync(CancellationToken.None);
             }
         }
+        catch (NpgsqlException error) when (error.InnerException is TimeoutException)
+        {
+            // Nobody waits twice for a server that does not answer, or for a connection where there is none.
+            var late = new DatabaseUnavailableException($"PostgreSQL: {error.Message}", error);
+            foreach (var one in together[answered..]) one.Fail(late);
+        }
         catch (Exception)
         {
             // What failed one has failed all: each by itself, which tries again where that may help, and says what is wrong.
@@ -84,6 +90,8 @@ internal sealed class LookUps(NpgsqlDataSource source, Func<NpgsqlBatchCommand, 
         public abstract bool IsGivenUp();
 
         public abstract Task ReadAsync(NpgsqlDataReader reader);
+
+        public abstract void Fail(Exception error);
 
         public abstract Task AskAloneAsync(Func<NpgsqlBatchCommand, Func<NpgsqlDataReader, Task>, Task> alone);
     }
@@ -110,9 +118,11 @@ internal sealed class LookUps(NpgsqlDataSource source, Func<NpgsqlBatchCommand, 
             }
             catch (Exception error) when (error is not NpgsqlException)
             {
-                answer.TrySetException(error);
+                Fail(error);
             }
         }
+
+        public override void Fail(Exception error) => answer.TrySetException(error);
 
         public override async Task AskAloneAsync(Func<NpgsqlBatchCommand, Func<NpgsqlDataReader, Task>, Task> alone)
         {
@@ -122,7 +132,7 @@ internal sealed class LookUps(NpgsqlDataSource source, Func<NpgsqlBatchCommand, 
             }
             catch (Exception error)
             {
-                answer.TrySetException(error);
+                Fail(error);
             }
         }
     }
