@@ -23,24 +23,32 @@ internal sealed class AuditSeal(Db db, GatehouseOptions options)
     /// <returns>How many rows.</returns>
     public async Task<int> RunAsync(CancellationToken ct)
     {
-        var count = 0;
-        while (await db.FirstAsync(Unsealed, ct, ("most", 1)) is not null) count += await db.WriteRelaxedAsync(SealAsync, ct);
+        if (await db.FirstAsync(Unsealed, ct, ("after", 0), ("most", 1)) is null) return 0;
+        // Never from the start: PostgreSQL keeps what was sealed a moment ago in the index of what is not, and would go through it again and again.
+        // A row that is committed later than those after it waits for the next time.
+        var (count, sealedNow, after) = (0, 0, 0L);
+        do
+        {
+            (sealedNow, after) = await db.WriteRelaxedAsync(tx => SealAsync(tx, after), ct);
+            count += sealedNow;
+        }
+        while (sealedNow == Batch);
         return count;
     }
 
-    private async Task<int> SealAsync(Tx tx)
+    private async Task<(int Count, long Last)> SealAsync(Tx tx, long after)
     {
         // Of several servers one at a time: whoever comes second finds nothing left.
         tx.Lock("audit");
         var (position, previous) = await tx.FirstAsync(Head) is { } head ? (head.Position!.Value, head.Hash!) : (0, "");
-        var rows = await tx.AllAsync(Unsealed, ("most", Batch));
+        var rows = await tx.AllAsync(Unsealed, ("after", after), ("most", Batch));
         foreach (var row in rows)
         {
             var hash = HashOf(keys[0], row with { Position = ++position, Previous = previous });
             tx.Also(Seal, ("position", position), ("previous", previous), ("hash", hash), ("id", row.Id));
             previous = hash;
         }
-        return rows.Count;
+        return (rows.Count, rows.Count > 0 ? rows[^1].Id : after);
     }
 
     /// <summary>Whether a sealed row is as it was when it was sealed.</summary>
@@ -76,7 +84,7 @@ internal sealed class AuditSeal(Db db, GatehouseOptions options)
     internal static readonly Sql<AuditRow> Head = new(
         $"SELECT {AuditRow.Columns} FROM gatehouse_audit WHERE position > 0 ORDER BY position DESC LIMIT 1", AuditRow.Read);
 
-    internal static readonly Sql<AuditRow> Unsealed = new($"SELECT {AuditRow.Columns} FROM gatehouse_audit WHERE position IS NULL ORDER BY id LIMIT @most", AuditRow.Read);
+    internal static readonly Sql<AuditRow> Unsealed = new($"SELECT {AuditRow.Columns} FROM gatehouse_audit WHERE position IS NULL AND id > @after ORDER BY id LIMIT @most", AuditRow.Read);
 
     private static readonly Sql Seal = new("UPDATE gatehouse_audit SET position = @position, previous = @previous, hash = @hash WHERE id = @id AND position IS NULL");
 }

@@ -73,6 +73,9 @@ internal sealed record AuditEntry(DateTimeOffset Now, AuditEvent Event, string U
 
     /// <summary>More, in words. Never a secret.</summary>
     public string Detail { get; init; } = "";
+
+    /// <summary>Stands where a statement needs values although there is no entry.</summary>
+    public static AuditEntry None { get; } = new(DateTimeOffset.UnixEpoch, AuditEvent.Login, "", "", "");
 }
 
 /// <summary>
@@ -102,10 +105,7 @@ internal sealed class AuditTrail(Db db, GatehouseOptions options, IHttpContextAc
     public static Task WriteAsync(Tx tx, AuditEntry? entry)
     {
         if (entry is null) return Task.CompletedTask;
-        tx.Also(
-            Insert, ("at", (entry.Now - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond), ("event", NameOf(entry.Event)), ("user_id", LogText.Clean(entry.UserId)),
-            ("username", LogText.Clean(entry.Username)), ("about", LogText.Clean(entry.About)), ("client", LogText.Clean(entry.Client)), ("address", LogText.Clean(entry.Address)),
-            ("detail", LogText.Clean(entry.Detail)));
+        tx.Also(Insert, ValuesOf(entry));
         return Task.CompletedTask;
     }
 
@@ -117,9 +117,16 @@ internal sealed class AuditTrail(Db db, GatehouseOptions options, IHttpContextAc
 
     public static IReadOnlyList<string> Names { get; } = [.. Enum.GetNames<AuditEvent>().Select(JsonNamingPolicy.SnakeCaseLower.ConvertName)];
 
-    private static readonly Sql Insert = new(
-        """
-        INSERT INTO gatehouse_audit (at, event, user_id, username, about, client, address, detail)
-        VALUES (@at, @event, @user_id, @username, @about, @client, @address, @detail)
-        """);
+    /// <summary>For a statement that does more than write the entry: its parameters.</summary>
+    public static (string Name, object? Value)[] ValuesOf(AuditEntry entry) =>
+    [
+        ("at", (entry.Now - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond), ("event", NameOf(entry.Event)), ("user_id", LogText.Clean(entry.UserId)),
+        ("username", LogText.Clean(entry.Username)), ("about", LogText.Clean(entry.About)), ("client", LogText.Clean(entry.Client)), ("address", LogText.Clean(entry.Address)),
+        ("detail", LogText.Clean(entry.Detail)),
+    ];
+
+    public const string Columns = "at, event, user_id, username, about, client, address, detail";
+    public const string Values = "@at, @event, @user_id, @username, @about, @client, @address, @detail";
+
+    private static readonly Sql Insert = new($"INSERT INTO gatehouse_audit ({Columns}) VALUES ({Values})");
 }

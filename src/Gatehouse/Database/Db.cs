@@ -83,6 +83,16 @@ internal abstract class Db : IDisposable
     /// <summary>As <see cref="WriteAsync"/>, but a power cut (not the end of the process) may lose it: for counters.</summary>
     public abstract Task<T> WriteRelaxedAsync<T>(Func<Tx, Task<T>> work, CancellationToken ct);
 
+    /// <summary>
+    /// Tries a write of one statement, which changes a row of its table and all that belongs to it, or nothing. PostgreSQL commits those of
+    /// several requests together, so it should wait for nobody's lock (<c>SKIP LOCKED</c>, <c>pg_try_advisory_xact_lock</c>).
+    /// </summary>
+    /// <returns>
+    /// True: it changed a row, and that is on disk. False: it changed none, was not tried (SQLite), or its end is not known; then
+    /// <see cref="WriteAsync"/> does it, or finds it done.
+    /// </returns>
+    public virtual Task<bool> TryTogetherAsync(Sql sql, CancellationToken ct, params ReadOnlySpan<(string Name, object? Value)> parameters) => Task.FromResult(false);
+
     /// <summary>Whether a write could begin just now; changes nothing.</summary>
     public async Task<bool> CanWriteAsync(TimeSpan wait, CancellationToken ct)
     {

@@ -1,21 +1,22 @@
-using System.Collections.Concurrent;
 using Npgsql;
 
 namespace Gatehouse.Database;
 
 /// <summary>
-/// Look-ups of several requests in one round trip to PostgreSQL. One that comes alone goes at once; those that come while others are on
-/// their way gather, and go together. A round trip costs both sides more than a look-up does.
+/// Look-ups of several requests in one round trip to PostgreSQL, which costs both sides more than a look-up does. Each by itself, after those
+/// that it went with have failed.
 /// </summary>
-/// <param name="source">Where connections come from.</param>
-/// <param name="alone">Asks for one by itself, after those that it went with have failed.</param>
-internal sealed class LookUps(NpgsqlDataSource source, Func<NpgsqlBatchCommand, Func<NpgsqlDataReader, Task>, Task> alone)
+internal sealed class LookUps
 {
-    private const int MostRoundTrips = 2;
-    private const int MostInOne = 32;
+    private readonly NpgsqlDataSource source;
+    private readonly Func<NpgsqlBatchCommand, Func<NpgsqlDataReader, Task>, Task> alone;
+    private readonly RoundTrips<LookUp> roundTrips;
 
-    private readonly ConcurrentQueue<LookUp> waiting = [];
-    private int underWay;
+    public LookUps(NpgsqlDataSource source, Func<NpgsqlBatchCommand, Func<NpgsqlDataReader, Task>, Task> alone)
+    {
+        (this.source, this.alone) = (source, alone);
+        roundTrips = new RoundTrips<LookUp>(AskAsync);
+    }
 
     /// <param name="command">A statement that finds its row by an index: what is slow would keep the others waiting.</param>
     /// <param name="read">Reads the row.</param>
@@ -23,35 +24,8 @@ internal sealed class LookUps(NpgsqlDataSource source, Func<NpgsqlBatchCommand, 
     public Task<T?> FindAsync<T>(NpgsqlBatchCommand command, Func<Row, T> read, CancellationToken ct)
     {
         var one = new LookUp<T>(command, read, ct);
-        waiting.Enqueue(one);
-        if (MayBegin()) _ = RunAsync();
+        roundTrips.Add(one);
         return one.Answer;
-    }
-
-    private bool MayBegin()
-    {
-        if (Interlocked.Increment(ref underWay) <= MostRoundTrips) return true;
-        Interlocked.Decrement(ref underWay);
-        return false;
-    }
-
-    private async Task RunAsync()
-    {
-        var together = new List<LookUp>(MostInOne);
-        // Looks again after it has ended: one may have come that found no room.
-        do
-        {
-            while (true)
-            {
-                while (together.Count < MostInOne && waiting.TryDequeue(out var next))
-                    if (!next.IsGivenUp()) together.Add(next);
-                if (together.Count == 0) break;
-                await AskAsync(together);
-                together.Clear();
-            }
-            Interlocked.Decrement(ref underWay);
-        }
-        while (!waiting.IsEmpty && MayBegin());
     }
 
     private async Task AskAsync(List<LookUp> together)
@@ -83,7 +57,7 @@ internal sealed class LookUps(NpgsqlDataSource source, Func<NpgsqlBatchCommand, 
         }
     }
 
-    private abstract class LookUp(NpgsqlBatchCommand command)
+    private abstract class LookUp(NpgsqlBatchCommand command) : IAsked
     {
         public NpgsqlBatchCommand Command => command;
 

@@ -15,7 +15,7 @@ internal sealed class Migrations(Db db, TimeProvider clock, bool servesOAuth = t
     private const string Toolkit = "oauth2_provider";
 
     // In the order applied; the names are those of the files in Migrations/.
-    private static readonly string[] Own = ["0001_throttle", "0002_jwt", "0003_oauth", "0004_lease", "0005_counter", "0006_oauth_indexes", "0007_audit", "0008_accounts", "0009_audit_event", "0010_passkeys"];
+    private static readonly string[] Own = ["0001_throttle", "0002_jwt", "0003_oauth", "0004_lease", "0005_counter", "0006_oauth_indexes", "0007_audit", "0008_accounts", "0009_audit_event", "0010_passkeys", "0011_audit_unsealed"];
 
     private static readonly string[] Required = ["contenttypes", "auth", "sessions", "authtoken"];
 

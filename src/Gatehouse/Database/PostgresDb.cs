@@ -21,6 +21,7 @@ internal sealed class PostgresDb : Db
 
     private readonly NpgsqlDataSource source;
     private readonly LookUps lookUps;
+    private readonly GroupCommit groupCommit;
     private readonly ConcurrentDictionary<Sql, Statement> statements = [];
 
     public PostgresDb(string url)
@@ -47,6 +48,7 @@ internal sealed class PostgresDb : Db
                 return true;
             },
             CancellationToken.None));
+        groupCommit = new GroupCommit(source);
     }
 
     public override string Name { get; }
@@ -79,6 +81,9 @@ internal sealed class PostgresDb : Db
     public override Task<T> WriteAsync<T>(Func<Tx, Task<T>> work, CancellationToken ct) => WriteAsync(work, isDurable: true, ct);
 
     public override Task<T> WriteRelaxedAsync<T>(Func<Tx, Task<T>> work, CancellationToken ct) => WriteAsync(work, isDurable: false, ct);
+
+    public override Task<bool> TryTogetherAsync(Sql sql, CancellationToken ct, params ReadOnlySpan<(string Name, object? Value)> parameters) =>
+        groupCommit.TryAsync(Bind(sql, parameters), ct);
 
     protected override async Task<bool> TryWriteAsync(CancellationToken ct) => await FirstAsync(ReadOnly, ct) == "off";
 
@@ -271,8 +276,8 @@ internal sealed class PostgresTx : Tx
 {
     private static readonly Sql Exclusive = new("SELECT pg_advisory_xact_lock(@key)");
     private static readonly Sql Shared = new("SELECT pg_advisory_xact_lock_shared(@key)");
-    private static readonly Sql Commit = new("COMMIT");
 
+    public static readonly Sql Commit = new("COMMIT");
     public static readonly Sql[] Begin = [new("BEGIN ISOLATION LEVEL READ COMMITTED")];
     public static readonly Sql[] BeginRelaxed = [.. Begin, new("SET LOCAL synchronous_commit TO off")];
     public static readonly Sql[] BeginSnapshot = [new("BEGIN ISOLATION LEVEL REPEATABLE READ")];
@@ -306,9 +311,12 @@ internal sealed class PostgresTx : Tx
         await command.ExecuteNonQueryAsync();
     }
 
+    /// <summary>The number by which PostgreSQL knows a lock.</summary>
+    public static long KeyOf(string name) => BitConverter.ToInt64(SHA256.HashData(Encoding.UTF8.GetBytes(name)));
+
     public override void Lock(string name, bool shared = false)
     {
-        Also(shared ? Shared : Exclusive, ("key", BitConverter.ToInt64(SHA256.HashData(Encoding.UTF8.GetBytes(name)))));
+        Also(shared ? Shared : Exclusive, ("key", KeyOf(name)));
         answers++;
     }
 

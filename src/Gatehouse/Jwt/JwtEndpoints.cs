@@ -61,6 +61,20 @@ internal sealed class JwtEndpoints(
         return tokens.Refuse(reading.Claims, type) is { } wrong ? (null, wrong) : (new JwtToken(type, reading.Claims), null);
     }
 
+    /// <summary>Reads a recorded token, the blacklist included, and its user: both are asked for at once.</summary>
+    public async ValueTask<(JwtToken? Token, string? Error, User? User, JwtError? Refused)> ReadWithUserAsync(string text, TokenClass type, CancellationToken ct)
+    {
+        var reading = await tokens.ReadAsync(text);
+        if (reading.Error is { } error) return (null, error, null, null);
+        var token = new JwtToken(type, reading.Claims);
+        var dead = tokens.Id(reading.Claims) is { } jti ? blacklist.HasAsync(jti, ct).AsTask() : Task.FromResult(false);
+        var named = UserOfAsync(token, ct).AsTask();
+        await Task.WhenAll(dead, named);
+        var (user, refused) = await named;
+        if (await dead) return (token, JwtTokens.Blacklisted, user, refused);
+        return tokens.Refuse(reading.Claims, type) is { } wrong ? (null, wrong, null, null) : (token, null, user, refused);
+    }
+
     /// <summary>The user whom a token names; none when it names nobody at all, which simplejwt lets pass at refresh.</summary>
     public async ValueTask<(User? User, JwtError? Error)> UserOfAsync(JwtToken token, CancellationToken ct)
     {

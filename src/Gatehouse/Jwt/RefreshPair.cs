@@ -12,9 +12,8 @@ internal static class RefreshPair
         var (text, wrong) = await jwt.Cookie.ReadAsync(http, jwt);
         if (text is null) return wrong!;
 
-        var (token, error) = await jwt.ReadAsync(text, TokenClass.Refresh, http.RequestAborted);
+        var (token, error, user, refused) = await jwt.ReadWithUserAsync(text, TokenClass.Refresh, http.RequestAborted);
         if (token is null) return jwt.Refuse(JwtError.InvalidToken(error!));
-        var (user, refused) = await jwt.UserOfAsync(token, http.RequestAborted);
         if (error is not null) return await AgainAsync(http, jwt, token, user, refused);
         if (refused is not null) return jwt.Refuse(refused);
 

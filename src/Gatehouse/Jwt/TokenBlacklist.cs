@@ -160,6 +160,8 @@ public sealed class TokenBlacklist
         // An inactive user who got here has been let in by a setting or by the host's own rule; an active one must still be active.
         var mustBeActive = user is { IsActive: true } && (options.CheckUserIsActive || options.UserAuthenticationRule is not null);
         var entry = Entry(AuditEvent.TokenRefreshed, next, user);
+        if (options.BlacklistAfterRotation && !TracksFamilies && user is not null && await RotateTogetherAsync(user)) return Rotation.Done;
+
         var family = TracksFamilies ? await db.FindAsync(FamilyOf, ct, ("jti", old.Jti)) ?? old.Jti : null;
         return await db.WriteAsync(
             async tx =>
@@ -167,6 +169,8 @@ public sealed class TokenBlacklist
                 if (user is not null) tx.Lock(UserAccounts.LockOf(user.Id), shared: true);
                 if (family is not null) tx.Lock(LockOf(family));
                 var won = options.BlacklistAfterRotation ? await EndIfGoodAsync(tx) : await IsGoodAsync(tx);
+                // It may be ours that did it, when the connection broke and nobody told.
+                if (!won && await tx.FirstAsync(IsRecorded, ("jti", next.Jti)) is not null) return Rotation.Done;
                 if (!won) return await tx.FirstAsync(IsBlacklisted, ("jti", old.Jti)) is not null ? Rotation.WasDead : Rotation.UserChanged;
 
                 tx.Also(Record, ("token", next.Text), ("now", now), ("expires", next.Expires), ("jti", next.Jti), ("user", userId));
@@ -179,6 +183,15 @@ public sealed class TokenBlacklist
                 return Rotation.Done;
             },
             ct);
+
+        // All of the below in one statement; what it would have to wait for, or to tell apart, is left to it.
+        Task<bool> RotateTogetherAsync(User user) => db.TryTogetherAsync(
+            RotateTogether, ct,
+            [
+                ("lock", PostgresTx.KeyOf(UserAccounts.LockOf(user.Id))), ("now", now), ("jti", old.Jti), ("user", user.Id), ("active", mustBeActive), ("same", options.CheckRevokeToken),
+                ("password", user.Password), ("token", next.Text), ("expires", next.Expires), ("next", next.Jti), ("audit", entry is not null),
+                .. AuditTrail.ValuesOf(entry ?? AuditEntry.None)
+            ]);
 
         async Task<bool> EndIfGoodAsync(Tx tx)
         {
@@ -238,6 +251,8 @@ public sealed class TokenBlacklist
         """,
         row => row.Text(0));
 
+    private static readonly Sql<string> IsRecorded = new("SELECT jti FROM token_blacklist_outstandingtoken WHERE jti = @jti", row => row.Text(0));
+
     private const string InsertForLogin = """
         INSERT INTO token_blacklist_outstandingtoken (token, created_at, expires_at, jti, user_id)
         SELECT @token, @now, @expires, @jti, u.id FROM auth_user u WHERE u.id = @user AND u.is_active AND u.password = @password
@@ -270,6 +285,19 @@ public sealed class TokenBlacklist
         INSERT INTO token_blacklist_blacklistedtoken (blacklisted_at, token_id)
         SELECT @now, o.id FROM token_blacklist_outstandingtoken o WHERE o.jti = @jti AND {userIsGood} ON CONFLICT (token_id) DO NOTHING
         """;
+
+    // To try the lock is enough: a logout everywhere that was there first has ended this token, which the row of the blacklist tells.
+    private static readonly Sql RotateTogether = new("SELECT 1 WHERE FALSE", postgres: $"""
+        WITH ended AS (
+            INSERT INTO token_blacklist_blacklistedtoken (blacklisted_at, token_id)
+            SELECT @now, o.id FROM token_blacklist_outstandingtoken o
+            WHERE o.jti = @jti AND pg_try_advisory_xact_lock_shared(@lock) AND EXISTS (
+                SELECT 1 FROM auth_user u WHERE u.id = @user AND (u.is_active OR NOT @active) AND (u.password = @password OR NOT @same) FOR SHARE SKIP LOCKED)
+            ON CONFLICT (token_id) DO NOTHING RETURNING token_id),
+        told AS (INSERT INTO gatehouse_audit ({AuditTrail.Columns}) SELECT {AuditTrail.Values} FROM ended WHERE @audit)
+        INSERT INTO token_blacklist_outstandingtoken (token, created_at, expires_at, jti, user_id)
+        SELECT @token, @now, @expires, @next, @user FROM ended
+        """);
 
     private static readonly Sql<long?> GoodForRotation = new(GoodIf(UserIsAsAsked), row => row.Int(0), postgres: GoodIf(UserStaysAsAsked));
 

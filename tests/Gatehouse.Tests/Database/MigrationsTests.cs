@@ -52,9 +52,9 @@ public sealed class MigrationsTests : IDisposable
         var rows = file.Rows(AllRows);
         var second = await migrations.ApplyAsync(Ct);
 
-        Assert.Equal(66, first.Count);
+        Assert.Equal(67, first.Count);
         Assert.Equal("contenttypes.0001_initial", first[0]);
-        Assert.Equal("gatehouse.0010_passkeys", first[^1]);
+        Assert.Equal("gatehouse.0011_audit_unsealed", first[^1]);
         Assert.Empty(second);
         Assert.Equal(rows, file.Rows(AllRows));
         Assert.True(await migrations.IsCurrentAsync(Ct));
@@ -65,7 +65,7 @@ public sealed class MigrationsTests : IDisposable
     {
         var runs = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(MigrateAsync, Ct)));
 
-        Assert.Single(runs, applied => applied.Count == 66);
+        Assert.Single(runs, applied => applied.Count == 67);
         Assert.Equal(7, runs.Count(applied => applied.Count == 0));
         Assert.Equal(["56"], file.Rows("SELECT count(*) FROM django_migrations"));
     }
@@ -77,7 +77,7 @@ public sealed class MigrationsTests : IDisposable
         await Assert.ThrowsAsync<TimeoutException>(async () => await new Migrations(file.Open(), new FailingClock(good: 40)).ApplyAsync(Ct));
         Assert.Empty(file.Rows("SELECT name FROM sqlite_master"));
 
-        Assert.Equal(66, (await MigrateAsync()).Count);
+        Assert.Equal(67, (await MigrateAsync()).Count);
     }
 
     [Fact]
@@ -98,7 +98,7 @@ public sealed class MigrationsTests : IDisposable
             using var db = Db.Open($"sqlite:///{last}");
             var applied = await new Migrations(db, TimeProvider.System).ApplyAsync(Ct);
 
-            Assert.True(applied.Count is 0 or 66, $"{applied.Count} migrations were left to do");
+            Assert.True(applied.Count is 0 or 67, $"{applied.Count} migrations were left to do");
             Assert.Equal("ok", await db.FirstAsync(new Sql<string>("PRAGMA integrity_check", row => row.Text(0)), Ct));
         }
     }
@@ -131,7 +131,7 @@ public sealed class MigrationsTests : IDisposable
 
         var applied = await MigrateAsync();
 
-        Assert.Equal(["gatehouse.0001_throttle", "gatehouse.0002_jwt", "gatehouse.0003_oauth", "gatehouse.0004_lease", "gatehouse.0005_counter", "gatehouse.0006_oauth_indexes", "gatehouse.0007_audit", "gatehouse.0008_accounts", "gatehouse.0009_audit_event", "gatehouse.0010_passkeys"], applied);
+        Assert.Equal(["gatehouse.0001_throttle", "gatehouse.0002_jwt", "gatehouse.0003_oauth", "gatehouse.0004_lease", "gatehouse.0005_counter", "gatehouse.0006_oauth_indexes", "gatehouse.0007_audit", "gatehouse.0008_accounts", "gatehouse.0009_audit_event", "gatehouse.0010_passkeys", "gatehouse.0011_audit_unsealed"], applied);
         Assert.Equal(schema, file.Rows(Schema));
         Assert.Equal(rows, file.Rows(AllRows));
         Assert.Equal(
@@ -251,7 +251,7 @@ public sealed class MigrationsTests : IDisposable
         Assert.All(before.SelectMany(app => app.Migrations), migration => Assert.False(migration.Applied));
         Assert.All(after.SelectMany(app => app.Migrations), migration => Assert.True(migration.Applied));
         Assert.Equal("0001_initial", after[0].Migrations[0].Name);
-        Assert.Equal(66, after.Sum(app => app.Migrations.Count));
+        Assert.Equal(67, after.Sum(app => app.Migrations.Count));
     }
 
     private static IEnumerable<string> Statements() =>

@@ -1,6 +1,8 @@
+using Gatehouse.Database;
 using Gatehouse.Jwt;
 using Gatehouse.Tests.Database;
 using Gatehouse.Users;
+using Npgsql;
 using Xunit;
 
 namespace Gatehouse.Tests.Jwt;
@@ -55,6 +57,75 @@ public sealed class RotationTests : JwtTest
             foreach (var answer in refreshed.Where(answer => (int)answer.StatusCode == 200))
                 await PostAsync("/api/token/blacklist/", new { refresh = (await PairAsync(answer)).Refresh }).ShouldBeAsync(200);
         }
+    }
+
+    [Fact]
+    public async Task A_rotation_whose_end_nobody_told_is_found_done()
+    {
+        var alice = await Users.CreateAsync("alice");
+        var (_, refresh) = await ObtainAsync("alice");
+        var old = new NewToken(refresh, (string)ClaimsOf(refresh).GetProperty("jti").GetString()!, Clock.Now.AddDays(1));
+        var next = new NewToken("its successor", "the id of its successor", Clock.Now.AddDays(1));
+        var blacklist = Server.Get<TokenBlacklist>();
+
+        Assert.Equal(Rotation.Done, await blacklist.RotateAsync(old, next, alice, Clock.Now, Ct));
+        Assert.Equal(Rotation.Done, await blacklist.RotateAsync(old, next, alice, Clock.Now, Ct));
+
+        Assert.Equal([next.Jti], Database.Rows(LiveIds));
+        Assert.Equal(Rotation.WasDead, await blacklist.RotateAsync(old, next with { Jti = "another" }, alice, Clock.Now, Ct));
+    }
+
+    [Theory, Trait(TestDatabase.PostgresOnly, "yes")]
+    [InlineData("SELECT 1 FROM auth_user WHERE username = 'alice' FOR UPDATE", false, 200)]
+    [InlineData("UPDATE auth_user SET first_name = 'Alice' WHERE username = 'alice'", true, 200)]
+    [InlineData("UPDATE auth_user SET is_active = FALSE WHERE username = 'alice'", true, 401)]
+    [InlineData("UPDATE auth_user SET is_active = FALSE WHERE username = 'alice'", false, 200)]
+    [InlineData("INSERT INTO token_blacklist_blacklistedtoken (blacklisted_at, token_id) SELECT now(), MIN(id) FROM token_blacklist_outstandingtoken", true, 401)]
+    [InlineData("INSERT INTO token_blacklist_blacklistedtoken (blacklisted_at, token_id) SELECT now(), MIN(id) FROM token_blacklist_outstandingtoken", false, 200)]
+    public async Task Who_waits_for_a_row_keeps_nobody_else_waiting(string locks, bool commits, int status)
+    {
+        await Users.CreateAsync("alice");
+        await Users.CreateAsync("bob");
+        var (_, ofAlice) = await ObtainAsync("alice");
+        var (_, ofBob) = await ObtainAsync("bob");
+        await using var other = new NpgsqlConnection(DatabaseUrl.Postgres(Database.Url).ToString());
+        await other.OpenAsync(Ct);
+        await using var transaction = await other.BeginTransactionAsync(Ct);
+        await using (var command = new NpgsqlCommand(locks, other)) await command.ExecuteNonQueryAsync(Ct);
+
+        var waiting = Task.Run(() => RefreshAsync(ofAlice));
+        for (var i = 0; i < 20; i++) ofBob = (await PairAsync(await RefreshAsync(ofBob))).Refresh;
+
+        Assert.False(waiting.IsCompleted);
+        if (commits) await transaction.CommitAsync(Ct);
+        else await transaction.RollbackAsync(Ct);
+        await (await waiting).ShouldBeAsync(status);
+    }
+
+    [Fact, Trait(TestDatabase.PostgresOnly, "yes")]
+    public async Task Of_those_that_are_committed_together_one_that_fails_takes_nobody_with_it()
+    {
+        await Users.CreateAsync("alice");
+        var (_, refused) = await ObtainAsync("alice");
+        var tokens = new List<string>();
+        for (var i = 0; i < 16; i++)
+        {
+            await Users.CreateAsync($"user-{i}");
+            tokens.Add((await ObtainAsync($"user-{i}")).Refresh);
+        }
+        // Whatever fails in the database, it is not their doing.
+        Database.Execute("""
+            CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not her' USING ERRCODE = '53100'; END $$;
+            CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON token_blacklist_outstandingtoken DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.user_id = 1) EXECUTE FUNCTION refuse()
+            """);
+        Assert.Equal(["1"], Database.Rows("SELECT id FROM auth_user WHERE username = 'alice'"));
+
+        var answers = await Task.WhenAll(tokens.Select(token => RefreshAsync(token)).Append(RefreshAsync(refused)));
+
+        Assert.All(answers[..^1], answer => Assert.Equal(200, (int)answer.StatusCode));
+        Assert.Equal(503, (int)answers[^1].StatusCode);
+        Assert.Equal(["17"], Database.Rows(Live));
+        Assert.Equal(["16"], Database.Rows("SELECT count(*) FROM gatehouse_audit WHERE event = 'token_refreshed'"));
     }
 
     // R11

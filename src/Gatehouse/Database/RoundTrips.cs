@@ -1,0 +1,56 @@
+using System.Collections.Concurrent;
+
+namespace Gatehouse.Database;
+
+/// <summary>
+/// What several requests ask of PostgreSQL, in one round trip. What comes alone goes at once; what comes while others are on their way
+/// gathers, and goes together: the more there is to do, the less each costs.
+/// </summary>
+/// <param name="send">Sends what has gathered, of which nothing is given up, and answers each; never throws.</param>
+internal sealed class RoundTrips<T>(Func<List<T>, Task> send) where T : IAsked
+{
+    private const int MostAtATime = 2;
+    private const int MostInOne = 32;
+
+    private readonly ConcurrentQueue<T> waiting = [];
+    private int underWay;
+
+    public void Add(T one)
+    {
+        waiting.Enqueue(one);
+        if (MayBegin()) _ = RunAsync();
+    }
+
+    private bool MayBegin()
+    {
+        if (Interlocked.Increment(ref underWay) <= MostAtATime) return true;
+        Interlocked.Decrement(ref underWay);
+        return false;
+    }
+
+    private async Task RunAsync()
+    {
+        var together = new List<T>(MostInOne);
+        // Looks again after it has ended: one may have come that found no room.
+        do
+        {
+            while (true)
+            {
+                while (together.Count < MostInOne && waiting.TryDequeue(out var next))
+                    if (!next.IsGivenUp()) together.Add(next);
+                if (together.Count == 0) break;
+                await send(together);
+                together.Clear();
+            }
+            Interlocked.Decrement(ref underWay);
+        }
+        while (!waiting.IsEmpty && MayBegin());
+    }
+}
+
+/// <summary>One of what is gathered.</summary>
+internal interface IAsked
+{
+    /// <summary>Whether nobody waits for it any more; asked before it is sent.</summary>
+    bool IsGivenUp();
+}
