@@ -1,6 +1,7 @@
 -- Sends the raw requests of the file BENCH_REQUESTS in turn (separated by a NUL byte); "#########" in one becomes a number that no other
 -- has. With BENCH_COUNT, answers are counted by status. With BENCH_ROTATE, the name of a member, each request is sent once, and each
--- token of that name that comes back makes the next one: a chain of rotations for each connection. The last line printed is the result as JSON.
+-- token of that name that comes back makes the next one: a chain of rotations for each connection. With BENCH_PAUSE each connection waits
+-- between 0 and twice so many milliseconds before it asks again. The last line printed is the result as JSON.
 local requests, at, serial = {}, 0, tonumber(os.getenv("BENCH_SERIAL") or "0")
 local threads = {}
 
@@ -44,6 +45,11 @@ if member then
     local token = body:match('"' .. member .. '": *"([^"]+)"')
     if token then requests[#requests + 1] = with(token) end
   end
+end
+
+local pause = tonumber(os.getenv("BENCH_PAUSE") or "0")
+if pause > 0 then
+  function delay() return math.random(0, 2 * pause) end
 end
 
 s2xx, s4xx, s503, s5xx = 0, 0, 0, 0

@@ -47,8 +47,9 @@ internal sealed class GroupCommit
             // Nobody waits twice for a server that does not answer.
             foreach (var one in together) one.Fail(new DatabaseUnavailableException($"PostgreSQL: {error.Message}", error));
         }
-        catch (Exception)
+        catch (Exception error)
         {
+            if (error is NpgsqlException failure && PostgresDb.IsOfBefore(failure)) source.Clear();
             foreach (var one in together) one.Done(false);
         }
     }

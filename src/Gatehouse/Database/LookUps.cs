@@ -50,8 +50,9 @@ internal sealed class LookUps
             var late = new DatabaseUnavailableException($"PostgreSQL: {error.Message}", error);
             foreach (var one in together[answered..]) one.Fail(late);
         }
-        catch (Exception)
+        catch (Exception error)
         {
+            if (error is NpgsqlException failure && PostgresDb.IsOfBefore(failure)) source.Clear();
             // What failed one has failed all: each by itself, which tries again where that may help, and says what is wrong.
             foreach (var one in together[answered..]) _ = one.AskAloneAsync(alone);
         }

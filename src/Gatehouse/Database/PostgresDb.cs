@@ -16,10 +16,12 @@ namespace Gatehouse.Database;
 internal sealed class PostgresDb : Db
 {
     private const int MostAttempts = 6;
+    // Look-ups and commits.
+    private const int ForGathered = 2 * RoundTrips<IAsked>.MostAtATime;
 
     private static readonly Sql<string> ReadOnly = new("SELECT current_setting('transaction_read_only')", row => row.Text(0));
 
-    private readonly NpgsqlDataSource source;
+    private readonly NpgsqlDataSource source, gathered;
     private readonly LookUps lookUps;
     private readonly GroupCommit groupCommit;
     private readonly ConcurrentDictionary<Sql, Statement> statements = [];
@@ -28,19 +30,19 @@ internal sealed class PostgresDb : Db
     {
         var settings = DatabaseUrl.Postgres(url);
         Name = $"PostgreSQL database {settings.Database} on {settings.Host}";
-        if (settings.Host!.Contains(','))
+        // The pool hands out its connections in turn, so with many each is cold: what gathers has a few to itself.
+        if (settings.MaxPoolSize >= 2 * ForGathered)
         {
-            // Reads too: what is read must be what was written last.
-            var target = string.Equals(settings.TargetSessionAttributes, "any", StringComparison.OrdinalIgnoreCase) ? TargetSessionAttributes.Any : TargetSessionAttributes.Primary;
-            settings.TargetSessionAttributes = null;
-            source = new NpgsqlDataSourceBuilder(settings.ToString()).BuildMultiHost().WithTargetSession(target);
+            var few = new NpgsqlConnectionStringBuilder(settings.ToString()) { MinPoolSize = 0, MaxPoolSize = ForGathered };
+            settings.MaxPoolSize -= ForGathered;
+            settings.MinPoolSize = Math.Min(settings.MinPoolSize, settings.MaxPoolSize);
+            (source, gathered) = (Build(settings), Build(few));
         }
         else
         {
-            settings.TargetSessionAttributes = null;
-            source = new NpgsqlDataSourceBuilder(settings.ToString()).Build();
+            source = gathered = Build(settings);
         }
-        lookUps = new LookUps(source, (command, read) => ReadAsync(
+        lookUps = new LookUps(gathered, (command, read) => ReadAsync(
             Again(command),
             async reader =>
             {
@@ -48,7 +50,7 @@ internal sealed class PostgresDb : Db
                 return true;
             },
             CancellationToken.None));
-        groupCommit = new GroupCommit(source);
+        groupCommit = new GroupCommit(gathered);
     }
 
     public override string Name { get; }
@@ -87,7 +89,11 @@ internal sealed class PostgresDb : Db
 
     protected override async Task<bool> TryWriteAsync(CancellationToken ct) => await FirstAsync(ReadOnly, ct) == "off";
 
-    public override void Dispose() => source.Dispose();
+    public override void Dispose()
+    {
+        source.Dispose();
+        gathered.Dispose();
+    }
 
     /// <summary>A statement with its parameters, ready to be sent.</summary>
     internal NpgsqlBatchCommand Bind(Sql sql, ReadOnlySpan<(string Name, object? Value)> parameters)
@@ -131,6 +137,17 @@ internal sealed class PostgresDb : Db
         return rows;
     }
 
+    private static NpgsqlDataSource Build(NpgsqlConnectionStringBuilder settings)
+    {
+        var attributes = settings.TargetSessionAttributes;
+        var builder = new NpgsqlDataSourceBuilder(new NpgsqlConnectionStringBuilder(settings.ToString()) { TargetSessionAttributes = null }.ToString());
+        if (!settings.Host!.Contains(',')) return builder.Build();
+
+        // Reads too: what is read must be what was written last.
+        return builder.BuildMultiHost().WithTargetSession(
+            string.Equals(attributes, "any", StringComparison.OrdinalIgnoreCase) ? TargetSessionAttributes.Any : TargetSessionAttributes.Primary);
+    }
+
     private async Task<T> ReadAsync<T>(NpgsqlBatchCommand command, Func<NpgsqlDataReader, Task<T>> read, CancellationToken ct)
     {
         for (var attempt = 1; ; attempt++)
@@ -142,9 +159,8 @@ internal sealed class PostgresDb : Db
                 await using var reader = await batch.ExecuteReaderAsync(ct);
                 return await read(reader);
             }
-            catch (NpgsqlException error) when (attempt == 1 && (WasCut(error) || IsOutdated(error)))
+            catch (NpgsqlException error) when (attempt == 1 && IsOfBefore(error))
             {
-                // A pooled connection of before the server's restart, or plans of before somebody changed a table: all of that time go.
                 source.Clear();
             }
             catch (Exception error) when (Translate(error) is { } unavailable)
@@ -203,8 +219,11 @@ internal sealed class PostgresDb : Db
         PostgresException { SqlState: PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected } => attempt < MostAttempts,
         // Somebody else's row of a moment ago, or a row that went a moment ago: the statements look again.
         PostgresException { SqlState: PostgresErrorCodes.UniqueViolation or PostgresErrorCodes.ForeignKeyViolation } => attempt < 3,
-        _ => attempt == 1 && !isCommitting && (WasCut(error) || IsOutdated(error)),
+        _ => attempt == 1 && !isCommitting && IsOfBefore(error),
     };
+
+    /// <summary>Whether the connection is of before the server's restart, or its plans of before somebody changed a table: so may be its neighbours in the pool.</summary>
+    internal static bool IsOfBefore(NpgsqlException error) => WasCut(error) || IsOutdated(error);
 
     private static bool WasCut(NpgsqlException error) => error is PostgresException ended
         ? ended.SqlState is PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown or PostgresErrorCodes.IdleSessionTimeout

@@ -4,12 +4,13 @@ namespace Gatehouse.Database;
 
 /// <summary>
 /// What several requests ask of PostgreSQL, in one round trip. What comes alone goes at once; what comes while others are on their way
-/// gathers, and goes together: the more there is to do, the less each costs.
+/// gathers, and goes together: the more there is to do, the less each costs. A second round trip begins beside the first for a full load only.
 /// </summary>
 /// <param name="send">Sends what has gathered, of which nothing is given up, and answers each; never throws.</param>
 internal sealed class RoundTrips<T>(Func<List<T>, Task> send) where T : IAsked
 {
-    private const int MostAtATime = 2;
+    public const int MostAtATime = 2;
+
     private const int MostInOne = 32;
 
     private readonly ConcurrentQueue<T> waiting = [];
@@ -18,13 +19,18 @@ internal sealed class RoundTrips<T>(Func<List<T>, Task> send) where T : IAsked
     public void Add(T one)
     {
         waiting.Enqueue(one);
-        if (MayBegin()) _ = RunAsync();
+        // Behind the requests that are being answered at this moment: what they ask goes along.
+        if (MayBegin()) ThreadPool.UnsafeQueueUserWorkItem(static me => _ = me.RunAsync(), this, preferLocal: false);
     }
 
     private bool MayBegin()
     {
-        if (Interlocked.Increment(ref underWay) <= MostAtATime) return true;
-        Interlocked.Decrement(ref underWay);
+        for (var others = 0; others == 0 || (others < MostAtATime && waiting.Count >= MostInOne);)
+        {
+            var found = Interlocked.CompareExchange(ref underWay, others + 1, others);
+            if (found == others) return true;
+            others = found;
+        }
         return false;
     }
 

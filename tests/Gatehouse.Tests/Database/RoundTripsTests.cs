@@ -1,0 +1,118 @@
+using Gatehouse.Database;
+using Xunit;
+
+namespace Gatehouse.Tests.Database;
+
+public class RoundTripsTests
+{
+    [Fact(Timeout = 60_000)]
+    public async Task What_comes_alone_goes_alone_and_what_comes_meanwhile_goes_together()
+    {
+        var asked = new Server();
+        await asked.Ask();
+        var (first, held) = await asked.AskAndHoldAsync();
+        var others = Enumerable.Range(0, 5).Select(_ => asked.Ask()).ToList();
+        held.SetResult();
+        await first;
+        await Task.WhenAll(others);
+
+        Assert.Equal([1, 1, 5], asked.Loads);
+    }
+
+    [Fact(Timeout = 60_000)]
+    public async Task A_second_round_trip_begins_beside_one_that_hangs_for_a_full_load_only()
+    {
+        var asked = new Server();
+        var (first, held) = await asked.AskAndHoldAsync();
+        var others = Enumerable.Range(0, 31).Select(_ => asked.Ask()).ToList();
+        Assert.Single(asked.Loads);
+        others.Add(asked.Ask());
+        await Task.WhenAll(others);
+        Assert.False(first.IsCompleted);
+        Assert.Equal([1, 32], asked.Loads);
+        held.SetResult();
+        await first;
+    }
+
+    [Fact(Timeout = 60_000)]
+    public async Task What_is_given_up_before_it_is_sent_is_not_sent()
+    {
+        var asked = new Server();
+        var (first, held) = await asked.AskAndHoldAsync();
+        var (givenUp, wanted) = (asked.Ask(isGivenUp: true), asked.Ask());
+        held.SetResult();
+        await Task.WhenAll(first, wanted);
+
+        Assert.False(givenUp.IsCompleted);
+        Assert.Equal([1, 1], asked.Loads);
+    }
+
+    [Fact(Timeout = 60_000)]
+    public async Task Nothing_is_left_behind_when_what_comes_meets_what_ends()
+    {
+        var asked = new Server();
+        await Parallel.ForAsync(0, 64, TestContext.Current.CancellationToken, async (_, ct) =>
+        {
+            for (var n = 0; n < 2_000; n++) await asked.Ask().WaitAsync(TimeSpan.FromSeconds(30), ct);
+        });
+
+        Assert.Equal(64 * 2_000, asked.Loads.Sum());
+        Assert.True(asked.MostAtOnce <= RoundTrips<IAsked>.MostAtATime, $"{asked.MostAtOnce} at a time");
+    }
+
+    /// <summary>Notes how many come in each load, and answers them at once or, while it is held, when it is let go.</summary>
+    private sealed class Server
+    {
+        private readonly RoundTrips<Question> roundTrips;
+        private readonly Lock guard = new();
+        private int atOnce;
+
+        public Server() => roundTrips = new RoundTrips<Question>(SendAsync);
+
+        public List<int> Loads { get; } = [];
+
+        public int MostAtOnce { get; private set; }
+
+        private TaskCompletionSource? Hold { get; set; }
+
+        public Task Ask(bool isGivenUp = false)
+        {
+            var one = new Question(isGivenUp);
+            roundTrips.Add(one);
+            return one.Answer.Task;
+        }
+
+        /// <summary>Asks one whose load does not end before it is let go.</summary>
+        public async Task<(Task Asked, TaskCompletionSource LetGo)> AskAndHoldAsync()
+        {
+            var letGo = new TaskCompletionSource();
+            Hold = letGo;
+            var before = Loads.Count;
+            var one = Ask();
+            while (Loads.Count == before) await Task.Delay(1, TestContext.Current.CancellationToken);
+            return (one, letGo);
+        }
+
+        private async Task SendAsync(List<Question> together)
+        {
+            Task? hold;
+            lock (guard)
+            {
+                (hold, Hold) = (Hold?.Task, null);
+                Loads.Add(together.Count);
+                MostAtOnce = Math.Max(MostAtOnce, ++atOnce);
+            }
+            if (hold is null) await Task.Yield();
+            else await hold;
+            lock (guard) atOnce--;
+            foreach (var one in together) one.Answer.SetResult();
+        }
+    }
+
+    private sealed class Question(bool isGivenUp) : IAsked
+    {
+        public TaskCompletionSource Answer { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public bool IsGivenUp() => isGivenUp;
+    }
+}
