@@ -298,6 +298,25 @@ public sealed class PostgresTests : IDisposable
     }
 
     [Fact]
+    public async Task Look_ups_leave_the_connection_whose_plans_are_of_before()
+    {
+        await MigrateAsync();
+        database.Execute("INSERT INTO auth_group (name) VALUES ('writers')");
+        var db = database.Open();
+        var find = new Sql<long>("SELECT id FROM auth_group WHERE name = @name", row => row.Int(0));
+        var connection = new Sql<long>("SELECT pg_backend_pid()", row => row.Int(0));
+        for (var i = 0; i < 4; i++) Assert.Equal(1, await db.FindAsync(find, Ct, ("name", "writers")));
+        var before = await db.FindAsync(connection, Ct);
+        Assert.Equal(before, await db.FindAsync(connection, Ct));
+
+        database.Execute("ALTER TABLE auth_group ALTER COLUMN id TYPE bigint");
+
+        Assert.Equal(1, await db.FindAsync(find, Ct, ("name", "writers")));
+        Assert.NotEqual(before, await db.FindAsync(connection, Ct));
+        Assert.Equal(1, await db.FindAsync(find, Ct, ("name", "writers")));
+    }
+
+    [Fact]
     public async Task What_is_longer_than_its_column_is_the_callers_fault()
     {
         await MigrateAsync();
