@@ -18,7 +18,7 @@ internal sealed class GroupCommit
     public GroupCommit(NpgsqlDataSource source)
     {
         this.source = source;
-        roundTrips = new RoundTrips<Write>(CommitAsync);
+        roundTrips = new RoundTrips<Write>(CommitAsync, TimeProvider.System);
     }
 
     /// <returns>As <see cref="Db.TryTogetherAsync"/>.</returns>

@@ -15,7 +15,7 @@ internal sealed class LookUps
     public LookUps(NpgsqlDataSource source, Func<NpgsqlBatchCommand, Func<NpgsqlDataReader, Task>, Task> alone)
     {
         (this.source, this.alone) = (source, alone);
-        roundTrips = new RoundTrips<LookUp>(AskAsync);
+        roundTrips = new RoundTrips<LookUp>(AskAsync, TimeProvider.System);
     }
 
     /// <param name="command">A statement that finds its row by an index: what is slow would keep the others waiting.</param>

@@ -35,6 +35,21 @@ public class RoundTripsTests
     }
 
     [Fact(Timeout = 60_000)]
+    public async Task A_second_begins_when_the_first_takes_long_and_takes_all_that_waits()
+    {
+        var asked = new Server();
+        var (first, held) = await asked.AskAndHoldAsync();
+        var waiting = asked.Ask();
+        asked.Clock.Advance(TimeSpan.FromMilliseconds(50));
+        await Task.WhenAll(waiting, asked.Ask());
+
+        Assert.False(first.IsCompleted);
+        Assert.Equal([1, 2], asked.Loads);
+        held.SetResult();
+        await first;
+    }
+
+    [Fact(Timeout = 60_000)]
     public async Task What_is_given_up_before_it_is_sent_is_not_sent()
     {
         var asked = new Server();
@@ -67,7 +82,9 @@ public class RoundTripsTests
         private readonly Lock guard = new();
         private int atOnce;
 
-        public Server() => roundTrips = new RoundTrips<Question>(SendAsync);
+        public Server() => roundTrips = new RoundTrips<Question>(SendAsync, Clock);
+
+        public StillClock Clock { get; } = new();
 
         public List<int> Loads { get; } = [];
 
@@ -107,6 +124,17 @@ public class RoundTripsTests
             lock (guard) atOnce--;
             foreach (var one in together) one.Answer.SetResult();
         }
+    }
+
+    private sealed class StillClock : TimeProvider
+    {
+        private long ticks;
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override long GetTimestamp() => Interlocked.Read(ref ticks);
+
+        public void Advance(TimeSpan time) => Interlocked.Add(ref ticks, time.Ticks);
     }
 
     private sealed class Question(bool isGivenUp) : IAsked
