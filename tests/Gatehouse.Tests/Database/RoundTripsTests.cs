@@ -86,6 +86,7 @@ public class RoundTripsTests
     {
         private readonly RoundTrips<Question> roundTrips;
         private readonly Lock guard = new();
+        private Holding? hold;
         private int atOnce;
 
         public Server() => roundTrips = new RoundTrips<Question>(SendAsync, Clock);
@@ -96,8 +97,6 @@ public class RoundTripsTests
 
         public int MostAtOnce { get; private set; }
 
-        private TaskCompletionSource? Hold { get; set; }
-
         public Task Ask(bool isGivenUp = false)
         {
             var one = new Question(isGivenUp);
@@ -105,31 +104,37 @@ public class RoundTripsTests
             return one.Answer.Task;
         }
 
-        /// <summary>Asks one whose load does not end before it is let go.</summary>
+        /// <summary>Asks one whose load does not end before it is let go; returns when that is under way.</summary>
         public async Task<(Task Asked, TaskCompletionSource LetGo)> AskAndHoldAsync()
         {
-            var letGo = new TaskCompletionSource();
-            Hold = letGo;
-            var before = Loads.Count;
+            var holding = hold = new Holding();
             var one = Ask();
-            while (Loads.Count == before) await Task.Delay(1, TestContext.Current.CancellationToken);
-            return (one, letGo);
+            await holding.Begun.Task;
+            return (one, holding.LetGo);
         }
 
         private async Task SendAsync(List<Question> together)
         {
-            Task? hold;
+            Holding? held;
             lock (guard)
             {
-                (hold, Hold) = (Hold?.Task, null);
+                (held, hold) = (hold, null);
                 Loads.Add(together.Count);
                 MostAtOnce = Math.Max(MostAtOnce, ++atOnce);
             }
-            if (hold is null) await Task.Yield();
-            else await hold;
+            held?.Begun.SetResult();
+            if (held is null) await Task.Yield();
+            else await held.LetGo.Task;
             lock (guard) atOnce--;
             foreach (var one in together) one.Answer.SetResult();
         }
+    }
+
+    private sealed class Holding
+    {
+        public TaskCompletionSource Begun { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public TaskCompletionSource LetGo { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 
     private sealed class StillClock : TimeProvider
