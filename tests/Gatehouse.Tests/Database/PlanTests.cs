@@ -12,8 +12,7 @@ namespace Gatehouse.Tests.Database;
 [Trait(TestDatabase.SqliteOnly, "yes")]
 public sealed partial class PlanTests : GatehouseTest
 {
-    // What else ran in this process decides which of its statements are there.
-    private const string MadeWhenUsed = "FixtureModels.All";
+    private const string OfFixtures = "FixtureModels.All";
 
     // A class, or one of its statements, and why it may go through a table.
     private static readonly Dictionary<string, string> MayScan = new()
@@ -31,7 +30,7 @@ public sealed partial class PlanTests : GatehouseTest
         ["JwtUsers.ByEmail"] = "USER_ID_FIELD email: Django's own table has no index on it, and Django goes through it too",
         ["PasswordReset.ByEmail"] = "the same; behind the answer, and ten times in an hour from one network",
         ["AdminOperations.OtherSuperuser"] = "when a superuser deletes their own account",
-        [MadeWhenUsed] = "loaddata and dumpdata",
+        [OfFixtures] = "loaddata and dumpdata",
         ["PostgresDb"] = "PostgreSQL's words",
         ["PostgresTx"] = "the same",
     };
@@ -60,7 +59,12 @@ public sealed partial class PlanTests : GatehouseTest
             });
             respell = server.Get<Db>().Texts.Respell!;
         }
-        var statements = Statements().ToList();
+        // They are made when they are used; here they are made first, so that what else ran in this process decides nothing.
+        foreach (var one in typeof(FixtureModel).GetProperties().Where(property => property.PropertyType.IsAssignableTo(typeof(Sql))))
+            foreach (var fixture in FixtureModels.All) one.GetValue(fixture);
+        var ofFixtures = In(FixtureModels.All, depth: 4).ToHashSet<object>(ReferenceEqualityComparer.Instance);
+        // The admin site's models hold the fixtures' models.
+        var statements = Statements().Select(one => ofFixtures.Contains(one.Sql) ? one with { Owner = OfFixtures } : one).ToList();
         // A reader of static fields that finds nothing would find no fault either.
         Assert.True(statements.Count > 200, $"{statements.Count} statements");
 
@@ -89,7 +93,7 @@ public sealed partial class PlanTests : GatehouseTest
         }
         Assert.True(faults.Count == 0, string.Join('\n', faults));
         // What needs no excuse has none.
-        if (model == "auth.User") Assert.Empty(MayScan.Keys.Except([.. excused, MadeWhenUsed]));
+        if (model == "auth.User") Assert.Empty(MayScan.Keys.Except(excused));
     }
 
     private static async Task<List<string>> PlanAsync(SqliteConnection connection, string sql)
