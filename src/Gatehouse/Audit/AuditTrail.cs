@@ -126,7 +126,8 @@ internal sealed class AuditTrail(Db db, GatehouseOptions options, IHttpContextAc
     ];
 
     public const string Columns = "at, event, user_id, username, about, client, address, detail";
-    public const string Values = "@at, @event, @user_id, @username, @about, @client, @address, @detail";
 
-    private static readonly Sql Insert = new($"INSERT INTO gatehouse_audit ({Columns}) VALUES ({Values})");
+    public static string ValuesWith(string username) => $"@at, @event, @user_id, {username}, @about, @client, @address, @detail";
+
+    private static readonly Sql Insert = new($"INSERT INTO gatehouse_audit ({Columns}) VALUES ({ValuesWith("@username")})");
 }

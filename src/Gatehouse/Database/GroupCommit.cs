@@ -22,7 +22,7 @@ internal sealed class GroupCommit
     }
 
     /// <returns>As <see cref="Db.TryTogetherAsync"/>.</returns>
-    public Task<bool> TryAsync(NpgsqlBatchCommand command, CancellationToken ct)
+    public Task<bool?> TryAsync(NpgsqlBatchCommand command, CancellationToken ct)
     {
         var one = new Write(command, ct);
         roundTrips.Add(one);
@@ -50,22 +50,22 @@ internal sealed class GroupCommit
         catch (Exception error)
         {
             if (error is NpgsqlException failure && PostgresDb.IsOfBefore(failure)) source.Clear();
-            foreach (var one in together) one.Done(false);
+            foreach (var one in together) one.Done(null);
         }
     }
 
     private sealed class Write(NpgsqlBatchCommand command, CancellationToken ct) : IAsked
     {
         // The next group does not wait for what the requests of this one do now.
-        private readonly TaskCompletionSource<bool> answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly TaskCompletionSource<bool?> answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
         public NpgsqlBatchCommand Command => command;
 
-        public Task<bool> Answer => answer.Task;
+        public Task<bool?> Answer => answer.Task;
 
         public bool IsGivenUp() => ct.IsCancellationRequested && answer.TrySetCanceled(ct);
 
-        public void Done(bool isDone) => answer.TrySetResult(isDone);
+        public void Done(bool? isDone) => answer.TrySetResult(isDone);
 
         public void Fail(Exception error) => answer.TrySetException(error);
     }

@@ -61,18 +61,14 @@ internal sealed class JwtEndpoints(
         return tokens.Refuse(reading.Claims, type) is { } wrong ? (null, wrong) : (new JwtToken(type, reading.Claims), null);
     }
 
-    /// <summary>Reads a recorded token, the blacklist included, and its user: both are asked for at once.</summary>
-    public async ValueTask<(JwtToken? Token, string? Error, User? User, JwtError? Refused)> ReadWithUserAsync(string text, TokenClass type, CancellationToken ct)
+    /// <summary>Whether a token is on the blacklist, and its user: both are asked for at once.</summary>
+    public async ValueTask<(bool IsDead, User? User, JwtError? Refused)> LookUpAsync(JwtToken token, CancellationToken ct)
     {
-        var reading = await tokens.ReadAsync(text);
-        if (reading.Error is { } error) return (null, error, null, null);
-        var token = new JwtToken(type, reading.Claims);
-        var dead = tokens.Id(reading.Claims) is { } jti ? blacklist.HasAsync(jti, ct).AsTask() : Task.FromResult(false);
+        var dead = tokens.Id(token.Claims) is { } jti ? blacklist.HasAsync(jti, ct).AsTask() : Task.FromResult(false);
         var named = UserOfAsync(token, ct).AsTask();
         await Task.WhenAll(dead, named);
         var (user, refused) = await named;
-        if (await dead) return (token, JwtTokens.Blacklisted, user, refused);
-        return tokens.Refuse(reading.Claims, type) is { } wrong ? (null, wrong, null, null) : (token, null, user, refused);
+        return (await dead, user, refused);
     }
 
     /// <summary>The user whom a token names; none when it names nobody at all, which simplejwt lets pass at refresh.</summary>
@@ -84,6 +80,9 @@ internal sealed class JwtEndpoints(
             ? options.Jwt.CheckRevokeToken && tokens.ChecksEveryRefresh && !tokens.IsOfPresentPassword(token.Claims, user) ? (user, JwtError.PasswordChanged) : (user, null)
             : (user, JwtError.NoAccountForToken);
     }
+
+    /// <summary>The key of the user whom a token names; null when it names nobody, or names them by something else.</summary>
+    public UserId? KeyOfUser(JwtToken token) => token.Claims.TryGetProperty(options.Jwt.UserIdClaim, out var id) ? users.KeyOf(id) : null;
 
     public NewToken Recorded(JwtToken token, string text) => new(text, tokens.Id(token.Claims)!, JwtTokens.ExpiryOf(token.Claims));
 

@@ -36,9 +36,14 @@ internal sealed class JwtUsers(Db db, UserAccounts accounts, UserModel model, Ga
         }
 
         if (claim.ValueKind == JsonValueKind.Null && isLoose) return (true, null);
-        var (isKey, key) = model.HasUuids ? Uuid(claim) : isLoose ? Loose(claim) : Strict(claim);
+        var (isKey, key) = Key(claim);
         return !isKey ? (false, null) : (true, key is { } id ? await accounts.FindAsync(id, ct) : null);
     }
+
+    /// <summary>The key that the claim names, of a user who may not be there; null when it names none, or something else than a key.</summary>
+    public UserId? KeyOf(JsonElement claim) => isByName || isByEmail ? null : Key(claim).Id;
+
+    private (bool IsKey, UserId? Id) Key(JsonElement claim) => model.HasUuids ? Uuid(claim) : isLoose ? Loose(claim) : Strict(claim);
 
     private static readonly Sql<User> ByEmail = new($"SELECT {User.Columns} FROM auth_user u WHERE u.email = @email LIMIT 2", User.Read);
 

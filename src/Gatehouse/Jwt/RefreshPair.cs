@@ -9,12 +9,18 @@ internal static class RefreshPair
     public static async Task<IResult> HandleAsync(HttpContext http, JwtEndpoints jwt)
     {
         if (jwt.Cookie.Refuse(http) is { } crossSite) return crossSite;
-        var (text, wrong) = await jwt.Cookie.ReadAsync(http, jwt);
-        if (text is null) return wrong!;
+        var (text, unreadable) = await jwt.Cookie.ReadAsync(http, jwt);
+        if (text is null) return unreadable!;
 
-        var (token, error, user, refused) = await jwt.ReadWithUserAsync(text, TokenClass.Refresh, http.RequestAborted);
-        if (token is null) return jwt.Refuse(JwtError.InvalidToken(error!));
-        if (error is not null) return await AgainAsync(http, jwt, token, user, refused);
+        var reading = await jwt.Tokens.ReadAsync(text);
+        if (reading.Error is { } invalid) return jwt.Refuse(JwtError.InvalidToken(invalid));
+        var token = new JwtToken(TokenClass.Refresh, reading.Claims);
+        var wrong = jwt.Tokens.Refuse(token.Claims, TokenClass.Refresh);
+        if (wrong is null && await RotateUnseenAsync(http, jwt, token, text) is { } rotated) return rotated;
+
+        var (isDead, user, refused) = await jwt.LookUpAsync(token, http.RequestAborted);
+        if (isDead) return await AgainAsync(http, jwt, token, user, refused);
+        if (wrong is not null) return jwt.Refuse(JwtError.InvalidToken(wrong));
         if (refused is not null) return jwt.Refuse(refused);
 
         var now = jwt.Now;
@@ -31,6 +37,22 @@ internal static class RefreshPair
             Rotation.UserChanged => jwt.Refuse(JwtError.NoAccountForToken),
             _ => await AgainAsync(http, jwt, token, user, refused),
         };
+    }
+
+    /// <summary>
+    /// The statement that rotates asks for the blacklist and the user by itself: where nobody else wants to see them, nothing is looked up
+    /// before. Null when it is not so, or did not succeed; then what is looked up tells why.
+    /// </summary>
+    private static async Task<IResult?> RotateUnseenAsync(HttpContext http, JwtEndpoints jwt, JwtToken token, string text)
+    {
+        if (!jwt.Blacklist.RotatesUnseen || jwt.KeyOfUser(token) is not { } user) return null;
+        var now = jwt.Now;
+        var claims = jwt.Tokens.Rotate(token.Claims, now);
+        var access = jwt.Tokens.Write(jwt.Tokens.AccessOf(claims, now));
+        var next = jwt.Sign(claims);
+        return await jwt.Blacklist.RotateUnseenAsync(jwt.Recorded(token, text), next, user, now, http.RequestAborted)
+            ? jwt.Give(null, ("access", access), ("refresh", jwt.Cookie.Keep(http, next, now)))
+            : null;
     }
 
     /// <summary>The token is dead: an honest client may be trying again because it did not get our answer.</summary>

@@ -39,6 +39,12 @@ public sealed class TokenBlacklist
 
     private bool TracksFamilies { get; }
 
+    /// <summary>Whether a refresh needs nothing but the statement that rotates: the host has no say in it, and the database takes many at once.</summary>
+    internal bool RotatesUnseen =>
+        db.CommitsTogether && RotatesTogether && options is { RotateRefreshTokens: true, TokenRefreshSerializer: null, UserAuthenticationRule: null, CheckRevokeToken: false };
+
+    private bool RotatesTogether => IsInstalled && options.BlacklistAfterRotation && !TracksFamilies;
+
     /// <exception cref="SettingException">The settings want what the database has no tables for.</exception>
     internal async Task PrepareAsync(CancellationToken ct)
     {
@@ -150,18 +156,51 @@ public sealed class TokenBlacklist
         """);
 
     /// <summary>
+    /// Puts <paramref name="next"/> in the place of <paramref name="old"/>, where <see cref="RotatesUnseen"/>, without a look at the user before.
+    /// </summary>
+    /// <returns>False when it is not done: the token is dead or was never recorded, the user is not there or not active, or somebody is at their rows.</returns>
+    internal async Task<bool> RotateUnseenAsync(NewToken old, NewToken next, UserId id, DateTimeOffset now, CancellationToken ct)
+    {
+        var entry = Entry(AuditEvent.TokenRefreshed, next, null);
+        if (entry is not null) entry = entry with { UserId = id.ToString(), Username = "" };
+        if (await RotateTogetherAsync(old, next, id, options.CheckUserIsActive, "", entry, now, ct) is { } isDone) return isDone;
+        // Nobody told. If it is done, the old token is dead by our own doing.
+        return await accounts.FindAsync(id, ct) is { } user && (user.IsActive || !options.CheckUserIsActive)
+            && await RotateAloneAsync(old, next, user, now, ct) == Rotation.Done;
+    }
+
+    // All of a rotation in one statement; what it would have to wait for, or to tell apart, is left to RotateAloneAsync.
+    private Task<bool?> RotateTogetherAsync(
+        NewToken old, NewToken next, UserId user, bool mustBeActive, string password, AuditEntry? entry, DateTimeOffset now, CancellationToken ct) => db.TryTogetherAsync(
+        RotateTogether, ct,
+        [
+            ("lock", PostgresTx.KeyOf(UserAccounts.LockOf(user))), ("now", now), ("jti", old.Jti), ("user", user), ("active", mustBeActive), ("same", options.CheckRevokeToken),
+            ("password", password), ("token", next.Text), ("expires", next.Expires), ("next", next.Jti), ("audit", entry is not null),
+            .. AuditTrail.ValuesOf(entry ?? AuditEntry.None)
+        ]);
+
+    /// <summary>
     /// Puts <paramref name="next"/> in the place of <paramref name="old"/>. One statement decides: it ends the old token, if it is alive and
     /// its user is who was asked for; all else is in the same transaction.
     /// </summary>
     internal async Task<Rotation> RotateAsync(NewToken old, NewToken next, User? user, DateTimeOffset now, CancellationToken ct)
     {
         if (!IsInstalled) return Rotation.Done;
-        var userId = user?.Id;
-        // An inactive user who got here has been let in by a setting or by the host's own rule; an active one must still be active.
-        var mustBeActive = user is { IsActive: true } && (options.CheckUserIsActive || options.UserAuthenticationRule is not null);
-        var entry = Entry(AuditEvent.TokenRefreshed, next, user);
-        if (options.BlacklistAfterRotation && !TracksFamilies && user is not null && await RotateTogetherAsync(user)) return Rotation.Done;
+        // Unseen, it has been tried before.
+        return RotatesTogether && !RotatesUnseen && user is not null
+            && await RotateTogetherAsync(old, next, user.Id, MustBeActive(user), user.Password, Entry(AuditEvent.TokenRefreshed, next, user), now, ct) is true
+            ? Rotation.Done
+            : await RotateAloneAsync(old, next, user, now, ct);
+    }
 
+    // An inactive user who got here has been let in by a setting or by the host's own rule; an active one must still be active.
+    private bool MustBeActive(User? user) => user is { IsActive: true } && (options.CheckUserIsActive || options.UserAuthenticationRule is not null);
+
+    private async Task<Rotation> RotateAloneAsync(NewToken old, NewToken next, User? user, DateTimeOffset now, CancellationToken ct)
+    {
+        var userId = user?.Id;
+        var mustBeActive = MustBeActive(user);
+        var entry = Entry(AuditEvent.TokenRefreshed, next, user);
         var family = TracksFamilies ? await db.FindAsync(FamilyOf, ct, ("jti", old.Jti)) ?? old.Jti : null;
         return await db.WriteAsync(
             async tx =>
@@ -183,15 +222,6 @@ public sealed class TokenBlacklist
                 return Rotation.Done;
             },
             ct);
-
-        // All of the below in one statement; what it would have to wait for, or to tell apart, is left to it.
-        Task<bool> RotateTogetherAsync(User user) => db.TryTogetherAsync(
-            RotateTogether, ct,
-            [
-                ("lock", PostgresTx.KeyOf(UserAccounts.LockOf(user.Id))), ("now", now), ("jti", old.Jti), ("user", user.Id), ("active", mustBeActive), ("same", options.CheckRevokeToken),
-                ("password", user.Password), ("token", next.Text), ("expires", next.Expires), ("next", next.Jti), ("audit", entry is not null),
-                .. AuditTrail.ValuesOf(entry ?? AuditEntry.None)
-            ]);
 
         async Task<bool> EndIfGoodAsync(Tx tx)
         {
@@ -286,6 +316,9 @@ public sealed class TokenBlacklist
         SELECT @now, o.id FROM token_blacklist_outstandingtoken o WHERE o.jti = @jti AND {userIsGood} ON CONFLICT (token_id) DO NOTHING
         """;
 
+    // As LogText.Clean writes it.
+    private const string NameOfUser = @"(SELECT regexp_replace(left(u.username, 200), '[\u0001-\u001F\u007F-\u009F]', '�', 'g') FROM auth_user u WHERE u.id = @user)";
+
     // To try the lock is enough: a logout everywhere that was there first has ended this token, which the row of the blacklist tells.
     private static readonly Sql RotateTogether = new("SELECT 1 WHERE FALSE", postgres: $"""
         WITH ended AS (
@@ -294,7 +327,7 @@ public sealed class TokenBlacklist
             WHERE o.jti = @jti AND pg_try_advisory_xact_lock_shared(@lock) AND EXISTS (
                 SELECT 1 FROM auth_user u WHERE u.id = @user AND (u.is_active OR NOT @active) AND (u.password = @password OR NOT @same) FOR SHARE SKIP LOCKED)
             ON CONFLICT (token_id) DO NOTHING RETURNING token_id),
-        told AS (INSERT INTO gatehouse_audit ({AuditTrail.Columns}) SELECT {AuditTrail.Values} FROM ended WHERE @audit)
+        told AS (INSERT INTO gatehouse_audit ({AuditTrail.Columns}) SELECT {AuditTrail.ValuesWith("COALESCE(NULLIF(@username, ''), " + NameOfUser + ")")} FROM ended WHERE @audit)
         INSERT INTO token_blacklist_outstandingtoken (token, created_at, expires_at, jti, user_id)
         SELECT @token, @now, @expires, @next, @user FROM ended
         """);

@@ -2,6 +2,7 @@ using Gatehouse.Database;
 using Gatehouse.Jwt;
 using Gatehouse.Tests.Database;
 using Gatehouse.Users;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using Xunit;
 
@@ -73,6 +74,69 @@ public sealed class RotationTests : JwtTest
 
         Assert.Equal([next.Jti], Database.Rows(LiveIds));
         Assert.Equal(Rotation.WasDead, await blacklist.RotateAsync(old, next with { Jti = "another" }, alice, Clock.Now, Ct));
+    }
+
+    [Fact, Trait(TestDatabase.PostgresOnly, "yes")]
+    public async Task A_rotation_that_was_committed_with_others_and_nobody_told_gives_its_token()
+    {
+        var alice = await Users.CreateAsync("alice");
+        var deaf = await StartServerAsync(services: services => services.AddSingleton<Db>(_ => new DeafDb(Database.Url)));
+        var (_, first) = await ObtainAsync("alice", deaf);
+
+        var (_, second) = await PairAsync(await RefreshAsync(first, deaf));
+
+        Assert.Equal([ClaimsOf(second).GetProperty("jti").GetString()!], Database.Rows(LiveIds));
+        Assert.Equal(["1"], Database.Rows("SELECT count(*) || '' FROM gatehouse_audit WHERE event = 'token_refreshed'"));
+        await RefreshAsync(first, deaf).ShouldBeAsync(401, Blacklisted);
+        await Users.DeactivateAsync(alice);
+        await RefreshAsync(second, deaf).ShouldBeAsync(401);
+        Assert.Equal([ClaimsOf(second).GetProperty("jti").GetString()!], Database.Rows(LiveIds));
+    }
+
+    /// <summary>A connection that breaks each time before it is told how a commit ended.</summary>
+    private sealed class DeafDb(string url) : Db
+    {
+        private readonly Db db = Open(url);
+
+        public override string Name => db.Name;
+        public override SqlTexts Texts => db.Texts;
+        public override bool CommitsTogether => db.CommitsTogether;
+
+        public override Task<T?> FirstAsync<T>(Sql<T> sql, CancellationToken ct, params ReadOnlySpan<(string Name, object? Value)> parameters) where T : default =>
+            db.FirstAsync(sql, ct, parameters);
+
+        public override Task<List<T>> AllAsync<T>(Sql<T> sql, CancellationToken ct, params ReadOnlySpan<(string Name, object? Value)> parameters) => db.AllAsync(sql, ct, parameters);
+        public override Task<T> ReadAsync<T>(Func<Tx, Task<T>> work, CancellationToken ct) => db.ReadAsync(work, ct);
+        public override Task<T> WriteAsync<T>(Func<Tx, Task<T>> work, CancellationToken ct) => db.WriteAsync(work, ct);
+        public override Task<T> WriteRelaxedAsync<T>(Func<Tx, Task<T>> work, CancellationToken ct) => db.WriteRelaxedAsync(work, ct);
+
+        public override Task<bool?> TryTogetherAsync(Sql sql, CancellationToken ct, params ReadOnlySpan<(string Name, object? Value)> parameters) =>
+            ForgetAsync(db.TryTogetherAsync(sql, ct, parameters));
+
+        private static async Task<bool?> ForgetAsync(Task<bool?> end)
+        {
+            await end;
+            return null;
+        }
+
+        protected override Task<bool> TryWriteAsync(CancellationToken ct) => Task.FromResult(true);
+
+        public override void Dispose() => db.Dispose();
+    }
+
+    [Fact]
+    public async Task The_audit_log_names_whose_token_it_was()
+    {
+        var alice = await Users.CreateAsync("alice");
+        var (_, refresh) = await ObtainAsync("alice");
+        // Neither Django nor we let such a name in.
+        Database.Execute("UPDATE auth_user SET username = 'al\u001b[1mice\u0085'");
+
+        var (_, next) = await PairAsync(await RefreshAsync(refresh));
+
+        Assert.Equal(
+            [$"{alice.Id}|al\uFFFD[1mice\uFFFD|JSON Web Token {ClaimsOf(next).GetProperty("jti").GetString()}"],
+            Database.Rows("SELECT user_id, username, detail FROM gatehouse_audit WHERE event = 'token_refreshed'"));
     }
 
     [Theory, Trait(TestDatabase.PostgresOnly, "yes")]
@@ -365,9 +429,7 @@ public sealed class RotationTests : JwtTest
             """);
         Clock.Advance(TimeSpan.FromMinutes(1));
 
-        var watch = System.Diagnostics.Stopwatch.StartNew();
-        for (var i = 0; i < 10; i++) await RefreshAsync(first, server).ShouldBeAsync(401, Blacklisted);
-        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(1), $"{watch.Elapsed}");
+        await RefreshAsync(first, server).ShouldBeAsync(401, Blacklisted);
         await RefreshAsync(last, server).ShouldBeAsync(401, Blacklisted);
     }
 
