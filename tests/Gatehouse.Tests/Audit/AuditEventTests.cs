@@ -1,5 +1,6 @@
 using Gatehouse.Tests.Mail;
 using Gatehouse.Tests.OAuth.Authorize;
+using Gatehouse.Tests.OAuth.OpenId;
 using OtpNet;
 using Xunit;
 
@@ -115,6 +116,7 @@ public sealed class OAuthAuditTests : AuthorizeTest
     {
         base.Configure(options);
         options.OAuth.OidcEnabled = true;
+        options.OAuth.OidcRsaPrivateKey = OpenIdTest.RsaPem;
         options.OAuth.OidcRpInitiatedLogoutEnabled = true;
         options.OAuth.DcrEnabled = true;
         options.OAuth.DcrRegistrationPermissionClasses = ["oauth2_provider.dcr.AllowAllDCRPermission"];

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.RegularExpressions;
 using System.Web;
 using Gatehouse.Tests.OAuth.Authorize;
+using Gatehouse.Tests.OAuth.OpenId;
 using Xunit;
 
 namespace Gatehouse.Tests.OAuth;
@@ -16,6 +17,7 @@ public sealed partial class OAuthAttackTests : AuthorizeTest
     {
         base.Configure(options);
         options.OAuth.OidcEnabled = true;
+        options.OAuth.OidcRsaPrivateKey = OpenIdTest.RsaPem;
         options.OAuth.OidcRpInitiatedLogoutEnabled = true;
         options.OAuth.Scopes = new Dictionary<string, string> { ["read"] = "Read", ["write"] = "Write", ["openid"] = "Who you are" };
         options.OAuth.DefaultScopes = ["read"];

@@ -2,6 +2,7 @@ using System.Buffers.Text;
 using System.Security.Cryptography;
 using System.Text;
 using Gatehouse.Tests.Clients;
+using Gatehouse.Tests.OAuth.OpenId;
 using Microsoft.Playwright;
 using Xunit;
 
@@ -26,6 +27,7 @@ public sealed class OAuthPagesTests(Chromium chromium) : PagesTest(chromium)
             ["openid"] = "Know who you are",
         };
         options.OAuth.OidcEnabled = true;
+        options.OAuth.OidcRsaPrivateKey = OpenIdTest.RsaPem;
         options.OAuth.OidcRpInitiatedLogoutEnabled = true;
     }
 

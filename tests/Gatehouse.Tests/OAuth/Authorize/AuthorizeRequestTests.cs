@@ -1,4 +1,5 @@
 using System.Net;
+using Gatehouse.Tests.OAuth.OpenId;
 using Xunit;
 
 namespace Gatehouse.Tests.OAuth.Authorize;
@@ -351,6 +352,7 @@ public sealed class AuthorizeRequestTests : AuthorizeTest
     private static void OpenId(GatehouseOptions options)
     {
         options.OAuth.OidcEnabled = true;
+        options.OAuth.OidcRsaPrivateKey = OpenIdTest.RsaPem;
         options.OAuth.Scopes["openid"] = "OpenID Connect scope";
         options.OAuth.DefaultScopes = ["read", "write"];
     }

@@ -20,7 +20,7 @@ public abstract class OpenIdTest : GatehouseTest
     private static readonly Lazy<string> Rsa = new(() => NewRsa());
 
     /// <summary>The same in all tests: making one takes longer than most of them.</summary>
-    protected static string RsaPem => Rsa.Value;
+    internal static string RsaPem => Rsa.Value;
 
     protected static string NewRsa(int bits = 2048)
     {
