@@ -88,13 +88,10 @@ internal abstract class Db : IDisposable
     /// several requests together, so it should wait for nobody's lock (<c>SKIP LOCKED</c>, <c>pg_try_advisory_xact_lock</c>).
     /// </summary>
     /// <returns>
-    /// True: it changed a row, and that is on disk. False: it changed none. Null: it was not tried (SQLite), or its end is not known; then
-    /// <see cref="WriteAsync"/> does it, or finds it done.
+    /// True: it changed a row, and that is on disk. False: it changed none. Null: its end is not known (PostgreSQL); then <see cref="WriteAsync"/>
+    /// does it, or finds it done.
     /// </returns>
-    public virtual Task<bool?> TryTogetherAsync(Sql sql, CancellationToken ct, params ReadOnlySpan<(string Name, object? Value)> parameters) => Task.FromResult<bool?>(null);
-
-    /// <summary>Whether <see cref="TryTogetherAsync"/> tries.</summary>
-    public virtual bool CommitsTogether => false;
+    public abstract Task<bool?> TryTogetherAsync(Sql sql, CancellationToken ct, params ReadOnlySpan<(string Name, object? Value)> parameters);
 
     /// <summary>Whether a write could begin just now; changes nothing.</summary>
     public async Task<bool> CanWriteAsync(TimeSpan wait, CancellationToken ct)

@@ -84,8 +84,6 @@ internal sealed class PostgresDb : Db
 
     public override Task<T> WriteRelaxedAsync<T>(Func<Tx, Task<T>> work, CancellationToken ct) => WriteAsync(work, isDurable: false, ct);
 
-    public override bool CommitsTogether => true;
-
     public override Task<bool?> TryTogetherAsync(Sql sql, CancellationToken ct, params ReadOnlySpan<(string Name, object? Value)> parameters) =>
         groupCommit.TryAsync(Bind(sql, parameters), ct);
 

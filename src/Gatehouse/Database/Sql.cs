@@ -5,7 +5,10 @@ namespace Gatehouse.Database;
 /// <summary>One SQL statement, written out beside the operation that needs it and prepared once on each connection.</summary>
 /// <param name="text">As both databases take it, or SQLite alone where <paramref name="postgres"/> is given.</param>
 /// <param name="postgres">PostgreSQL's text, where it must be another; the parameters are the same.</param>
-/// <remarks>Compared by reference: keep each in a <c>static readonly</c> field. Parameters are named, <c>@like_this</c>.</remarks>
+/// <remarks>
+/// Compared by reference: keep each in a <c>static readonly</c> field. Parameters are named, <c>@like_this</c>. SQLite, which writes nothing inside
+/// WITH, may be given several with a <c>;</c> between, each of which looks at what the one before did (<c>changes()</c>).
+/// </remarks>
 internal class Sql(string text, string? postgres = null)
 {
     public string Text { get; } = text;

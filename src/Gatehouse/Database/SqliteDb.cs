@@ -21,7 +21,7 @@ internal sealed class SqliteDb : Db
     {
         this.isOnlyRead = isOnlyRead;
         path = DatabaseUrl.SqlitePath(url);
-        writer = new Lazy<Writer>(() => new Writer(path, Texts));
+        writer = new Lazy<Writer>(() => new Writer(path, Texts, Checkpoint));
     }
 
     public override SqlTexts Texts { get; } = new(isPostgres: false);
@@ -86,6 +86,12 @@ internal sealed class SqliteDb : Db
 
     public override Task<T> WriteRelaxedAsync<T>(Func<Tx, Task<T>> work, CancellationToken ct) => Open().RunAsync(work, durable: false, ct);
 
+    public override Task<bool?> TryTogetherAsync(Sql sql, CancellationToken ct, params ReadOnlySpan<(string Name, object? Value)> parameters)
+    {
+        var values = parameters.ToArray();
+        return WriteAsync<bool?>(async tx => await tx.RunAsync(sql, values) > 0, ct);
+    }
+
     protected override Task<bool> TryWriteAsync(CancellationToken ct) => WriteRelaxedAsync(_ => Task.FromResult(true), ct);
 
     public override void Backup(string file)
@@ -112,20 +118,23 @@ internal sealed class SqliteDb : Db
 
     public override void Checkpoint()
     {
-        lock (checkpointing)
+        // Whoever is at it does it.
+        if (!checkpointing.TryEnter()) return;
+        try
         {
             if (disposed) return;
-            try
-            {
-                checkpointer ??= new SqliteSession(path, readOnly: false, Texts);
-                checkpointer.Execute("PRAGMA wal_checkpoint(PASSIVE)");
-            }
-            catch (SqliteException)
-            {
-                // Somebody else is at it, or the disk is full: the next one does it.
-                checkpointer?.Dispose();
-                checkpointer = null;
-            }
+            checkpointer ??= new SqliteSession(path, readOnly: false, Texts);
+            checkpointer.Execute("PRAGMA wal_checkpoint(PASSIVE)");
+        }
+        catch (SqliteException)
+        {
+            // Another program is at it, or the disk is full: the next one does it.
+            checkpointer?.Dispose();
+            checkpointer = null;
+        }
+        finally
+        {
+            checkpointing.Exit();
         }
     }
 

@@ -7,9 +7,13 @@ namespace Gatehouse.Database;
 /// <summary>One open SQLite connection with the statements prepared on it. Used by one thread at a time.</summary>
 internal sealed class SqliteSession : IDisposable
 {
+    // SQLITE_DBSTATUS_CACHE_WRITE, which SQLitePCLRaw has no name for.
+    private const int CacheWrite = 9;
+
     private readonly SqliteConnection connection;
     private readonly SqlTexts texts;
     private readonly Dictionary<Sql, SqliteCommand> prepared = [];
+    private readonly Dictionary<Sql, SqliteWrite> writes = [];
 
     /// <param name="path">The file.</param>
     /// <param name="readOnly">Writes nothing by its statements.</param>
@@ -35,8 +39,8 @@ internal sealed class SqliteSession : IDisposable
         if (!readOnly)
         {
             Execute("PRAGMA journal_mode = WAL");
-            // Pages: a token's rows and index entries are some twenty, most of them changed again soon, and a checkpoint writes each once.
-            Execute("PRAGMA wal_autocheckpoint = 4000");
+            // Pages. The writer sees to it before (Writer.KeepLogShort), unless somebody has read one state for all that time.
+            Execute("PRAGMA wal_autocheckpoint = 32000");
             // KiB: what many writes together change, with room for the pages that the next will change.
             Execute("PRAGMA cache_size = -16384");
         }
@@ -53,6 +57,13 @@ internal sealed class SqliteSession : IDisposable
     /// <summary>Whether a transaction is open: SQLite may end one by itself when something grave happens.</summary>
     public bool InTransaction => raw.sqlite3_get_autocommit(connection.Handle) == 0;
 
+    /// <summary>How many pages this connection has put into the log since it was asked last.</summary>
+    public int TakePagesWritten()
+    {
+        raw.sqlite3_db_status(connection.Handle, CacheWrite, out var pages, out _, resetFlg: 1);
+        return pages;
+    }
+
     /// <summary>Runs text that is not worth preparing: pragmas, transactions, schema.</summary>
     public void Execute(string text)
     {
@@ -61,7 +72,11 @@ internal sealed class SqliteSession : IDisposable
         command.ExecuteNonQuery();
     }
 
-    public int Run(Sql sql, ReadOnlySpan<(string Name, object? Value)> parameters) => Bind(sql, parameters).ExecuteNonQuery();
+    public int Run(Sql sql, ReadOnlySpan<(string Name, object? Value)> parameters)
+    {
+        if (!writes.TryGetValue(sql, out var write)) writes.Add(sql, write = new SqliteWrite(connection.Handle!, texts.Of(sql, parameters), parameters));
+        return write.Run(parameters);
+    }
 
     public T? First<T>(Sql<T> sql, ReadOnlySpan<(string Name, object? Value)> parameters)
     {
@@ -102,6 +117,7 @@ internal sealed class SqliteSession : IDisposable
     public void Dispose()
     {
         foreach (var command in prepared.Values) command.Dispose();
+        foreach (var write in writes.Values) write.Dispose();
         connection.Dispose();
     }
 
@@ -125,7 +141,7 @@ internal sealed class SqliteSession : IDisposable
         return command;
     }
 
-    private static object Spell(object? value) => value switch
+    internal static object Spell(object? value) => value switch
     {
         null => DBNull.Value,
         DateTimeOffset time => Row.FormatTime(time),

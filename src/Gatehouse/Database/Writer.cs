@@ -11,6 +11,9 @@ internal sealed class Writer : IDisposable
 {
     private const int MostInOneCommit = 256;
 
+    // 48 MiB. Most pages are changed again and again, and a checkpoint writes each once, in an order that disks like least.
+    private const int PagesToACheckpoint = 12_000;
+
     private static readonly Sql Begin = new("BEGIN IMMEDIATE");
     private static readonly Sql Savepoint = new("SAVEPOINT job");
     private static readonly Sql RollbackTo = new("ROLLBACK TO job");
@@ -20,16 +23,23 @@ internal sealed class Writer : IDisposable
 
     private readonly string path;
     private readonly SqlTexts texts;
+    private readonly Action checkpoint;
     private readonly BlockingCollection<Job> queue = [];
     private readonly Thread thread;
     // Opened by the thread, and again after a failure: another program's lock may be in the way of the first try.
     private SqliteSession? open;
     private bool flushing;
+    private int pagesWritten;
+    private Task? checkpointing;
 
-    public Writer(string path, SqlTexts texts)
+    /// <param name="path">The file.</param>
+    /// <param name="texts">How SQL is spelled.</param>
+    /// <param name="checkpoint">Brings the log into the file, as far as it can; never fails.</param>
+    public Writer(string path, SqlTexts texts, Action checkpoint)
     {
         this.path = path;
         this.texts = texts;
+        this.checkpoint = checkpoint;
         thread = new Thread(Loop) { Name = "gatehouse writer", IsBackground = true };
         thread.Start();
     }
@@ -75,6 +85,7 @@ internal sealed class Writer : IDisposable
                 foreach (var job in batch) TryCommit([job]);
             foreach (var job in batch) job.Complete();
             batch.Clear();
+            KeepLogShort();
         }
 
         void Take(Job job)
@@ -136,6 +147,20 @@ internal sealed class Writer : IDisposable
             // A full disk ends the whole transaction: the next savepoint would begin, and commit, one of its own.
             return session!.InTransaction ? done : throw new DatabaseUnavailableException("The transaction was rolled back by SQLite.");
         }
+    }
+
+    /// <summary>
+    /// Has the log brought into the database file while writes go on. What they have added by then is little, and is done here between two of them:
+    /// the log begins anew only when nothing of it is left to do.
+    /// </summary>
+    private void KeepLogShort()
+    {
+        if (open is null) return;
+        pagesWritten += open.TakePagesWritten();
+        if (checkpointing is null && pagesWritten >= PagesToACheckpoint) checkpointing = Task.Run(checkpoint);
+        if (checkpointing is not { IsCompleted: true }) return;
+        checkpoint();
+        (checkpointing, pagesWritten) = (null, 0);
     }
 
     private SqliteSession Open()

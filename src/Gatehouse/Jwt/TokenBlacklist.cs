@@ -39,9 +39,9 @@ public sealed class TokenBlacklist
 
     private bool TracksFamilies { get; }
 
-    /// <summary>Whether a refresh needs nothing but the statement that rotates: the host has no say in it, and the database takes many at once.</summary>
+    /// <summary>Whether a refresh needs nothing but the statement that rotates: the host has no say in it.</summary>
     internal bool RotatesUnseen =>
-        db.CommitsTogether && RotatesTogether && options is { RotateRefreshTokens: true, TokenRefreshSerializer: null, UserAuthenticationRule: null, CheckRevokeToken: false };
+        RotatesTogether && options is { RotateRefreshTokens: true, TokenRefreshSerializer: null, UserAuthenticationRule: null, CheckRevokeToken: false };
 
     private bool RotatesTogether => IsInstalled && options.BlacklistAfterRotation && !TracksFamilies;
 
@@ -316,11 +316,24 @@ public sealed class TokenBlacklist
         SELECT @now, o.id FROM token_blacklist_outstandingtoken o WHERE o.jti = @jti AND {userIsGood} ON CONFLICT (token_id) DO NOTHING
         """;
 
+    // SQLite has no regular expressions: a name that LogText.Clean would change is left to it.
+    private const string NameIsClean = "(@username <> '' OR u.username NOT GLOB '*[' || char(1) || '-' || char(31) || char(127) || '-' || char(159) || ']*' AND length(u.username) <= 200)";
+
     // As LogText.Clean writes it.
     private const string NameOfUser = @"(SELECT regexp_replace(left(u.username, 200), '[\u0001-\u001F\u007F-\u009F]', '�', 'g') FROM auth_user u WHERE u.id = @user)";
 
     // To try the lock is enough: a logout everywhere that was there first has ended this token, which the row of the blacklist tells.
-    private static readonly Sql RotateTogether = new("SELECT 1 WHERE FALSE", postgres: $"""
+    private static readonly Sql RotateTogether = new(
+        $"""
+        INSERT INTO token_blacklist_blacklistedtoken (blacklisted_at, token_id)
+        SELECT @now, o.id FROM token_blacklist_outstandingtoken o WHERE o.jti = @jti AND EXISTS (
+            SELECT 1 FROM auth_user u WHERE u.id = @user AND (u.is_active OR NOT @active) AND (u.password = @password OR NOT @same) AND {NameIsClean})
+        ON CONFLICT (token_id) DO NOTHING;
+        INSERT INTO token_blacklist_outstandingtoken (token, created_at, expires_at, jti, user_id) SELECT @token, @now, @expires, @next, @user WHERE changes() = 1;
+        INSERT INTO gatehouse_audit ({AuditTrail.Columns})
+        SELECT {AuditTrail.ValuesWith("COALESCE(NULLIF(@username, ''), (SELECT u.username FROM auth_user u WHERE u.id = @user))")} WHERE @audit AND changes() = 1
+        """,
+        postgres: $"""
         WITH ended AS (
             INSERT INTO token_blacklist_blacklistedtoken (blacklisted_at, token_id)
             SELECT @now, o.id FROM token_blacklist_outstandingtoken o

@@ -8,6 +8,8 @@ public sealed class WriterTests : IAsyncLifetime
 {
     private static readonly Sql InsertGroup = new("INSERT INTO auth_group (name) VALUES (@name)");
     private static readonly Sql InsertToken = new("INSERT INTO authtoken_token VALUES (@key, '2026-01-01 00:00:00', @user)");
+    private static readonly Sql MakeLarge = new("CREATE TABLE large (bytes)");
+    private static readonly Sql InsertLarge = new("INSERT INTO large VALUES (zeroblob(20000))");
     private static readonly Sql<long> CountGroups = new("SELECT count(*) FROM auth_group", row => row.Int(0));
     private readonly DatabaseFile file = new();
     private readonly Db db;
@@ -110,7 +112,16 @@ public sealed class WriterTests : IAsyncLifetime
     {
         using var giveUp = CancellationTokenSource.CreateLinkedTokenSource(Ct);
         using var gate = new ManualResetEventSlim();
-        var blocking = db.WriteAsync(tx => Wait(gate, tx), Ct);
+        using var begun = new ManualResetEventSlim();
+        var blocking = db.WriteAsync(
+            tx =>
+            {
+                begun.Set();
+                return Wait(gate, tx);
+            },
+            Ct);
+        // Otherwise both may be taken at once.
+        begun.Wait(Ct);
         var write = db.WriteAsync(Insert("given up"), giveUp.Token);
 
         await giveUp.CancelAsync();
@@ -132,6 +143,35 @@ public sealed class WriterTests : IAsyncLifetime
         }, Ct));
 
         Assert.Equal(0, await db.FirstAsync(CountGroups, Ct));
+    }
+
+    [Fact]
+    public async Task The_log_begins_anew_although_writes_go_on()
+    {
+        await db.WriteAsync(tx => tx.RunAsync(MakeLarge), Ct);
+        var before = LogNumber();
+
+        // Each some five pages, of which a log has a few ten thousand at most.
+        var count = 0;
+        while (LogNumber() == before)
+        {
+            Assert.True(count < 6_000, "the log is never begun anew");
+            await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => db.WriteAsync(tx => tx.RunAsync(InsertLarge), Ct)));
+            count += 8;
+        }
+
+        // Not only when SQLite does it by itself.
+        Assert.InRange(new FileInfo(file.Path + "-wal").Length, 48_000_000, 110_000_000);
+        Assert.Equal([$"{count}"], file.Rows("SELECT count(*) FROM large"));
+    }
+
+    // Its header counts the checkpoints (sqlite.org/fileformat2.html#walformat).
+    private uint LogNumber()
+    {
+        using var log = new FileStream(file.Path + "-wal", FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        var header = new byte[16];
+        log.ReadExactly(header);
+        return System.Buffers.Binary.BinaryPrimitives.ReadUInt32BigEndian(header.AsSpan(12));
     }
 
     [Fact]

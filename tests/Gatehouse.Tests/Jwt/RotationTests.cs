@@ -100,7 +100,6 @@ public sealed class RotationTests : JwtTest
 
         public override string Name => db.Name;
         public override SqlTexts Texts => db.Texts;
-        public override bool CommitsTogether => db.CommitsTogether;
 
         public override Task<T?> FirstAsync<T>(Sql<T> sql, CancellationToken ct, params ReadOnlySpan<(string Name, object? Value)> parameters) where T : default =>
             db.FirstAsync(sql, ct, parameters);
