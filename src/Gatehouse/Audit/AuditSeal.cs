@@ -23,7 +23,7 @@ internal sealed class AuditSeal(Db db, GatehouseOptions options)
     /// <returns>How many rows.</returns>
     public async Task<int> RunAsync(CancellationToken ct)
     {
-        if (await db.FirstAsync(Unsealed, ct, ("after", 0), ("most", 1)) is null) return 0;
+        if (!await IsDueAsync(ct)) return 0;
         // Never from the start: PostgreSQL keeps what was sealed a moment ago in the index of what is not, and would go through it again and again.
         // A row that is committed later than those after it waits for the next time.
         var (count, sealedNow, after) = (0, 0, 0L);
@@ -35,6 +35,8 @@ internal sealed class AuditSeal(Db db, GatehouseOptions options)
         while (sealedNow == Batch);
         return count;
     }
+
+    public async Task<bool> IsDueAsync(CancellationToken ct) => await db.FirstAsync(Unsealed, ct, ("after", 0), ("most", 1)) is not null;
 
     private async Task<(int Count, long Last)> SealAsync(Tx tx, long after)
     {
@@ -89,10 +91,16 @@ internal sealed class AuditSeal(Db db, GatehouseOptions options)
     private static readonly Sql Seal = new("UPDATE gatehouse_audit SET position = @position, previous = @previous, hash = @hash WHERE id = @id AND position IS NULL");
 }
 
-/// <summary>Seals, in a server, every few seconds and when it stops.</summary>
-internal sealed class AuditLoop(AuditSeal seal, GatehouseOptions options, ILogger<AuditLoop> log) : BackgroundService
+/// <summary>
+/// Seals, in a server, every few seconds and when it stops. Of several servers one does, for as long as it lives: two would only be in each other's
+/// way, and in that of those who write.
+/// </summary>
+internal sealed class AuditLoop(Db db, AuditSeal seal, GatehouseOptions options, TimeProvider clock, ILogger<AuditLoop> log) : BackgroundService
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(5);
+
+    private readonly Lease lease = new(db, "audit", clock);
+    private bool isOurs;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -104,14 +112,20 @@ internal sealed class AuditLoop(AuditSeal seal, GatehouseOptions options, ILogge
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
         await base.StopAsync(cancellationToken);
-        if (options.Audit.Enabled) await SealAsync(cancellationToken);
+        if (!options.Audit.Enabled) return;
+        await SealAsync(cancellationToken, isLast: true);
     }
 
-    private async Task SealAsync(CancellationToken ct)
+    private async Task SealAsync(CancellationToken ct, bool isLast = false)
     {
         try
         {
-            await seal.RunAsync(ct);
+            if (await seal.IsDueAsync(ct))
+            {
+                isOurs = isOurs ? await lease.KeepAsync(ct) : await lease.TryTakeAsync(longest: TimeSpan.Zero, ct);
+                if (isOurs) await seal.RunAsync(ct);
+            }
+            if (isLast && isOurs) await lease.ReleaseAsync(TimeSpan.Zero, ct);
         }
         catch (OperationCanceledException) when (ct.IsCancellationRequested)
         {

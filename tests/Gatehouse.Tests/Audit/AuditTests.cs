@@ -135,6 +135,26 @@ public sealed class AuditTests : AdminTest
         Assert.Equal((240, 1L, 240L, 0L), ((int)check.Count, check.First!.Position!.Value, check.Last!.Position!.Value, check.Waiting));
     }
 
+    [Fact]
+    public async Task Of_several_servers_one_seals_and_another_when_it_has_died()
+    {
+        var other = await StartServerAsync();
+        var trail = Server.Get<AuditTrail>();
+        var dead = new Lease(Server.Get<Db>(), "audit", Clock);
+        Assert.True(await dead.TryTakeAsync(TimeSpan.Zero, Ct));
+
+        await trail.NoteAsync(trail.Of(AuditEvent.LoginFailed));
+        // A server seals when it stops, too.
+        await Server.StopAsync();
+        Assert.Equal(["1"], Database.Rows("SELECT count(*) || '' FROM gatehouse_audit WHERE position IS NULL"));
+
+        Clock.Advance(TimeSpan.FromMinutes(1));
+        await other.StopAsync();
+        Assert.Equal(["1"], Database.Rows("SELECT position || '' FROM gatehouse_audit"));
+        // The next begins at once.
+        Assert.Equal(["audit"], Database.Rows($"SELECT name FROM gatehouse_lease WHERE expires <= {(Clock.Now - DateTimeOffset.UnixEpoch).Ticks / 10}"));
+    }
+
     [Theory]
     [InlineData("UPDATE gatehouse_audit SET about = 'somebody else' WHERE position = 4", "Place 4 ")]
     [InlineData("UPDATE gatehouse_audit SET at = at + 1 WHERE position = 1", "Place 1 ")]
