@@ -36,6 +36,7 @@ internal sealed class AuditSeal(Db db, GatehouseOptions options)
         return count;
     }
 
+    /// <summary>Whether there is anything to seal.</summary>
     public async Task<bool> IsDueAsync(CancellationToken ct) => await db.FirstAsync(Unsealed, ct, ("after", 0), ("most", 1)) is not null;
 
     private async Task<(int Count, long Last)> SealAsync(Tx tx, long after)

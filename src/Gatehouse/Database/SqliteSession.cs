@@ -10,6 +10,9 @@ internal sealed class SqliteSession : IDisposable
     // SQLITE_DBSTATUS_CACHE_WRITE, which SQLitePCLRaw has no name for.
     private const int CacheWrite = 9;
 
+    // In which SQLite looks four times.
+    private const int BriefMilliseconds = 8;
+
     private readonly SqliteConnection connection;
     private readonly SqlTexts texts;
     private readonly Dictionary<Sql, SqliteCommand> prepared = [];
@@ -62,6 +65,18 @@ internal sealed class SqliteSession : IDisposable
     {
         raw.sqlite3_db_status(connection.Handle, CacheWrite, out var pages, out _, resetFlg: 1);
         return pages;
+    }
+
+    /// <summary>Begins a write.</summary>
+    /// <returns>False when another program has had the lock for some milliseconds.</returns>
+    public bool TryBegin()
+    {
+        raw.sqlite3_busy_timeout(connection.Handle, BriefMilliseconds);
+        var result = raw.sqlite3_exec(connection.Handle, "BEGIN IMMEDIATE");
+        raw.sqlite3_busy_timeout(connection.Handle, DbDefaults.LockTimeoutSeconds * 1000);
+        if (result == raw.SQLITE_BUSY) return false;
+        SqliteException.ThrowExceptionForRC(result, connection.Handle);
+        return true;
     }
 
     /// <summary>Runs text that is not worth preparing: pragmas, transactions, schema.</summary>

@@ -65,15 +65,15 @@ internal sealed class SqliteWrite : IDisposable
 
     private void Check(int result) => SqliteException.ThrowExceptionForRC(result, connection);
 
-    private static int Bind(sqlite3_stmt statement, int place, object? value) => value switch
+    private static int Bind(sqlite3_stmt statement, int place, object? value) => SqliteSession.Spell(value) switch
     {
-        null => raw.sqlite3_bind_null(statement, place),
+        DBNull => raw.sqlite3_bind_null(statement, place),
         string text => BindText(statement, place, text),
         long number => raw.sqlite3_bind_int64(statement, place, number),
         int number => raw.sqlite3_bind_int64(statement, place, number),
         double number => raw.sqlite3_bind_double(statement, place, number),
         byte[] bytes => raw.sqlite3_bind_blob(statement, place, bytes),
-        _ => Bind(statement, place, SqliteSession.Spell(value)),
+        var other => throw new ArgumentException($"SQLite has no {other.GetType().Name}.", nameof(value)),
     };
 
     private static int BindText(sqlite3_stmt statement, int place, string text)

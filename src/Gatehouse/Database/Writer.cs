@@ -1,5 +1,7 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using Microsoft.Data.Sqlite;
+using SQLitePCL;
 
 namespace Gatehouse.Database;
 
@@ -14,7 +16,6 @@ internal sealed class Writer : IDisposable
     // 48 MiB. Most pages are changed again and again, and a checkpoint writes each once, in an order that disks like least.
     private const int PagesToACheckpoint = 12_000;
 
-    private static readonly Sql Begin = new("BEGIN IMMEDIATE");
     private static readonly Sql Savepoint = new("SAVEPOINT job");
     private static readonly Sql RollbackTo = new("ROLLBACK TO job");
     private static readonly Sql Release = new("RELEASE job");
@@ -108,14 +109,14 @@ internal sealed class Writer : IDisposable
             session = Open();
             tx = new SqliteTx(session);
             Flush(session, batch.Exists(job => job.Durable));
-            session.Run(Begin, []);
+            BeginWrite(session);
             begun = true;
             // Most often all succeed. Otherwise they run again, each in a savepoint, which costs a copy of each page that it changes.
             if (!batch.TrueForAll(Run))
             {
                 session.Run(Rollback, []);
                 if (batch.Count == 1) return true;
-                session.Run(Begin, []);
+                BeginWrite(session);
                 foreach (var job in batch)
                 {
                     session.Run(Savepoint, []);
@@ -161,6 +162,18 @@ internal sealed class Writer : IDisposable
         if (checkpointing is not { IsCompleted: true }) return;
         checkpoint();
         (checkpointing, pagesWritten) = (null, 0);
+    }
+
+    /// <summary>
+    /// SQLite waits for a lock by looking again and again, and ever more seldom, until each 0.1 s: then it finds the lock taken by who looks oftener. So
+    /// this begins to look anew every few milliseconds.
+    /// </summary>
+    private static void BeginWrite(SqliteSession session)
+    {
+        var began = Stopwatch.GetTimestamp();
+        while (!session.TryBegin())
+            if (Stopwatch.GetElapsedTime(began).TotalSeconds > DbDefaults.LockTimeoutSeconds)
+                throw new SqliteException("database is locked", raw.SQLITE_BUSY);
     }
 
     private SqliteSession Open()

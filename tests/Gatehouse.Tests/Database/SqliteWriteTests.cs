@@ -97,6 +97,7 @@ public sealed class SqliteWriteTests : IDisposable
 
         Assert.Throws<ArgumentException>(() => session.Run(InsertBoth, [("other", 4), ("one", 3)]));
         Assert.Throws<ArgumentException>(() => session.Run(InsertBoth, [("one", 3)]));
+        Assert.Throws<ArgumentException>(() => session.Run(InsertBoth, [("one", 'c'), ("other", 3)]));
         Assert.Equal(["1", "2"], file.Rows("SELECT value FROM things ORDER BY id"));
     }
 
