@@ -93,8 +93,8 @@ internal sealed class AuditSeal(Db db, GatehouseOptions options)
 }
 
 /// <summary>
-/// Seals, in a server, every few seconds and when it stops. Of several servers one does, for as long as it lives: two would only be in each other's
-/// way, and in that of those who write.
+/// Seals, in a server, every few seconds and when it stops. Of several servers one does, for as long as it lives: two at once would only be in each
+/// other's way, and in that of those who write.
 /// </summary>
 internal sealed class AuditLoop(Db db, AuditSeal seal, GatehouseOptions options, TimeProvider clock, ILogger<AuditLoop> log) : BackgroundService
 {
@@ -107,26 +107,35 @@ internal sealed class AuditLoop(Db db, AuditSeal seal, GatehouseOptions options,
     {
         if (!options.Audit.Enabled) return;
         using var ticks = new PeriodicTimer(Interval);
-        while (await ticks.WaitForNextTickAsync(stoppingToken)) await SealAsync(stoppingToken);
+        while (await ticks.WaitForNextTickAsync(stoppingToken)) await TryAsync(TakeTurnAsync, stoppingToken);
     }
 
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
         await base.StopAsync(cancellationToken);
         if (!options.Audit.Enabled) return;
-        await SealAsync(cancellationToken, isLast: true);
+        await TryAsync(
+            async ct =>
+            {
+                await seal.RunAsync(ct);
+                if (isOurs) await lease.ReleaseAsync(TimeSpan.Zero, ct);
+            },
+            cancellationToken);
     }
 
-    private async Task SealAsync(CancellationToken ct, bool isLast = false)
+    /// <summary>Seals, if there is anything to seal and this server is the one that does.</summary>
+    internal async Task TakeTurnAsync(CancellationToken ct)
+    {
+        if (!await seal.IsDueAsync(ct)) return;
+        isOurs = isOurs ? await lease.KeepAsync(ct) : await lease.TryTakeAsync(longest: TimeSpan.Zero, ct);
+        if (isOurs) await seal.RunAsync(ct);
+    }
+
+    private async Task TryAsync(Func<CancellationToken, Task> work, CancellationToken ct)
     {
         try
         {
-            if (await seal.IsDueAsync(ct))
-            {
-                isOurs = isOurs ? await lease.KeepAsync(ct) : await lease.TryTakeAsync(longest: TimeSpan.Zero, ct);
-                if (isOurs) await seal.RunAsync(ct);
-            }
-            if (isLast && isOurs) await lease.ReleaseAsync(TimeSpan.Zero, ct);
+            await work(ct);
         }
         catch (OperationCanceledException) when (ct.IsCancellationRequested)
         {
