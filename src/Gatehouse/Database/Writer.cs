@@ -151,8 +151,8 @@ internal sealed class Writer : IDisposable
     }
 
     /// <summary>
-    /// Has the log brought into the database file while writes go on. What they have added by then is little, and is done here between two of them:
-    /// the log begins anew only when nothing of it is left to do.
+    /// Has the log brought into the database file while writes go on. What they have added by then is less, and is done here between two of them: the
+    /// log begins anew only when nothing of it is left to do.
     /// </summary>
     private void KeepLogShort()
     {
