@@ -7,9 +7,6 @@ namespace Gatehouse.Database;
 /// <summary>One open SQLite connection with the statements prepared on it. Used by one thread at a time.</summary>
 internal sealed class SqliteSession : IDisposable
 {
-    // SQLITE_DBSTATUS_CACHE_WRITE, which SQLitePCLRaw has no name for.
-    private const int CacheWrite = 9;
-
     // In which SQLite looks four times.
     private const int BriefMilliseconds = 8;
 
@@ -63,7 +60,7 @@ internal sealed class SqliteSession : IDisposable
     /// <summary>How many pages this connection has put into the log since it was asked last.</summary>
     public int TakePagesWritten()
     {
-        raw.sqlite3_db_status(connection.Handle, CacheWrite, out var pages, out _, resetFlg: 1);
+        raw.sqlite3_db_status(connection.Handle, raw.SQLITE_DBSTATUS_CACHE_WRITE, out var pages, out _, resetFlg: 1);
         return pages;
     }
 
